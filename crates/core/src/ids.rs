@@ -47,6 +47,11 @@ pub struct LedgerId(pub Arc<str>);
 #[serde(try_from = "String", into = "String")]
 pub struct Digest(pub u128);
 
+/// The sha-256 of a configuration stored in `configs/`: 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ConfigHash(pub String);
+
 /// A negative number where an offset was wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("offset `{0}` is negative")]
@@ -165,6 +170,22 @@ impl fmt::Display for TopicId {
 }
 
 impl fmt::Display for LedgerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+// === impl ConfigHash ===
+
+impl ConfigHash {
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        use sha2::{Digest, Sha256};
+        Self(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+impl fmt::Display for ConfigHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -1,0 +1,66 @@
+//! Where things stand under the store's prefix (design: `<prefix>/_secor/`). Persisted, never change.
+
+use crate::ids::{ConfigHash, Generation, Offset};
+
+pub const LEDGER: &str = "_secor/ledger.json";
+pub const STARTED: &str = "_secor/started.json";
+pub const TOPICS: &str = "_secor/topics";
+pub const ACCEPTED: &str = "_secor/accepted";
+pub const CONFIGS: &str = "_secor/configs";
+
+#[must_use]
+pub fn accepted(n: u32) -> String {
+    format!("{ACCEPTED}/{n:05}.json")
+}
+
+#[must_use]
+pub fn config(hash: &ConfigHash) -> String {
+    format!("{CONFIGS}/{hash}")
+}
+
+#[must_use]
+pub fn genesis(topic: &str) -> String {
+    format!("{TOPICS}/{topic}/genesis.json")
+}
+
+/// The folder of a chain.
+#[must_use]
+pub fn chain(topic: &str, generation: Generation, partition: i32) -> String {
+    format!("{TOPICS}/{topic}/{generation}/{partition:05}")
+}
+
+#[must_use]
+pub fn entries(topic: &str, generation: Generation, partition: i32) -> String {
+    format!("{}/entries", chain(topic, generation, partition))
+}
+
+#[must_use]
+pub fn entry(topic: &str, generation: Generation, partition: i32, start: Offset) -> String {
+    format!("{}/{}", entries(topic, generation, partition), entry_name(start))
+}
+
+/// The file name of an entry: 20 digits, so that names sort as offsets.
+#[must_use]
+pub fn entry_name(start: Offset) -> String {
+    format!("{start:020}.json", start = start.get())
+}
+
+/// The slot that a key under `entries/` names.
+#[must_use]
+pub fn entry_start(key: &str) -> Option<Offset> {
+    let digits = key.rsplit('/').next()?.strip_suffix(".json")?;
+    if digits.len() != 20 {
+        return None;
+    }
+    Offset::new(digits.parse().ok()?).ok()
+}
+
+#[must_use]
+pub fn resolutions(topic: &str, generation: Generation, partition: i32) -> String {
+    format!("{}/resolutions", chain(topic, generation, partition))
+}
+
+#[must_use]
+pub fn resolution(topic: &str, generation: Generation, partition: i32, start: Offset, n: u32) -> String {
+    format!("{}/{:020}.{n}.json", resolutions(topic, generation, partition), start.get())
+}

@@ -1,0 +1,237 @@
+//! The part of the configuration that shapes output, for one `[[archive]]`. Together with the records and the
+//! manifest it decides every byte of logical content, so it is stored in `configs/<sha256>` before a manifest that
+//! names it, and a replay uses the stored one, whatever the configuration says by then.
+//!
+//! The same types are read from the TOML file: serde names and defaults below are the configuration's.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ConfigHash;
+use crate::json::canonical_json;
+
+/// How records become files. Persisted as canonical JSON; a field added later needs a default that keeps old meaning.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Shape {
+    /// Persisted, never change: 1.
+    pub version: u32,
+    pub input: Input,
+    /// Where the event time comes from; needed when an output partition names `{timestamp:...}`.
+    pub timestamp: Timestamp,
+    /// IANA name, such as `Europe/Berlin`, in which times are written into output partitions.
+    pub time_zone: String,
+    /// Templates, one path segment each: `dt={timestamp:%Y-%m-%d}`, `{field:country}`, `offset={offset:10000000}`,
+    /// `dt={clock:%Y-%m-%d}`.
+    pub output_partitions: Vec<String>,
+    pub output: Output,
+    /// `secor`, `kafka-store` or a template.
+    pub layout: String,
+    pub bad_records: BadRecords,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    #[serde(default)]
+    pub format: InputFormat,
+}
+
+/// What a record's value must be. A value that is not is a bad record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputFormat {
+    /// Anything.
+    #[default]
+    Bytes,
+    /// UTF-8.
+    Text,
+    /// One JSON object (RFC 8259), validated in full.
+    Json,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timestamp {
+    /// Defaults to `field` when a field is named, else to `kafka`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<TimestampSource>,
+    /// Path of a JSON field, segments separated by `separator`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// Between the segments of field paths; empty: the whole name is one segment.
+    #[serde(default = "dot")]
+    pub separator: String,
+    #[serde(default)]
+    pub unit: TimeUnit,
+    /// For `regex`: its first group is the number. For `pattern`: strptime-like, such as `%d/%b/%Y:%H:%M:%S %z`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
+    /// What happens to a record without the field.
+    #[serde(default)]
+    pub missing: TimestampPolicy,
+    /// What happens to a record whose field is no time.
+    #[serde(default)]
+    pub bad: TimestampPolicy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimestampSource {
+    /// A number (or numeric string) in a JSON field.
+    Field,
+    /// The record's Kafka timestamp.
+    Kafka,
+    /// The batch's clock value, one for the whole batch, kept in its manifest.
+    Clock,
+    /// A number in the first group of a regular expression over the value.
+    Regex,
+    /// An ISO 8601 / xsd:dateTime string in a JSON field.
+    Iso8601,
+    /// A string in a JSON field, read by `pattern`.
+    Pattern,
+}
+
+/// The unit of a numeric timestamp. `auto` is Secor's rule: from 10^18 nanoseconds, from 10^15 microseconds, from
+/// 10^12 milliseconds, below that seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimeUnit {
+    #[default]
+    Auto,
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TimestampPolicy {
+    /// To the dead letters of the batch.
+    #[default]
+    DeadLetter,
+    /// The record's Kafka timestamp is taken instead.
+    Kafka,
+    /// The output partition becomes `__HIVE_DEFAULT_PARTITION__`.
+    DefaultPartition,
+    /// 1970-01-01, as the Java Secor did.
+    Epoch,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    #[serde(default)]
+    pub format: OutputFormat,
+    #[serde(default)]
+    pub compression: Compression,
+    /// Codec's level: gzip 1 to 12 (default 6), zstd 1 to 22 (default 3).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<u8>,
+    /// After each record of `text`; at least one byte.
+    #[serde(default = "newline")]
+    pub delimiter: String,
+    #[serde(default)]
+    pub sequence_compression: SequenceCompression,
+    #[serde(default)]
+    pub sequence_key: SequenceKey,
+    /// Replaces the extension of the codec, with its dot; may be empty.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extension: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputFormat {
+    /// Value and delimiter.
+    #[default]
+    Text,
+    /// Hadoop SequenceFile, version 6.
+    Sequence,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    #[default]
+    None,
+    Gzip,
+    Zstd,
+}
+
+/// How a compressed SequenceFile is laid out. Without compression the file is uncompressed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SequenceCompression {
+    #[default]
+    Block,
+    Record,
+}
+
+/// What a SequenceFile's key is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SequenceKey {
+    /// LongWritable: the Kafka offset.
+    #[default]
+    Offset,
+    /// BytesWritable: a MessagePack map of offset (1), timestamp (3) and Kafka key (2), in this order, as Secor.
+    Messagepack,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadRecords {
+    /// They go to the dead-letter file of their batch.
+    #[default]
+    DeadLetter,
+    /// The topic partition is refused.
+    Fail,
+}
+
+// === impl Shape ===
+
+impl Shape {
+    pub const VERSION: u32 = 1;
+
+    /// The canonical bytes that are stored, and their name.
+    #[must_use]
+    pub fn stored(&self) -> (ConfigHash, Vec<u8>) {
+        let bytes = canonical_json(self);
+        (ConfigHash::of(&bytes), bytes)
+    }
+}
+
+impl Timestamp {
+    /// The source in force: the one that is named, else `field` with a field and `kafka` without.
+    #[must_use]
+    pub fn effective_source(&self) -> TimestampSource {
+        match (self.source, &self.field) {
+            (Some(source), _) => source,
+            (None, Some(_)) => TimestampSource::Field,
+            (None, None) => TimestampSource::Kafka,
+        }
+    }
+}
+
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            format: OutputFormat::default(),
+            compression: Compression::default(),
+            level: None,
+            delimiter: newline(),
+            sequence_compression: SequenceCompression::default(),
+            sequence_key: SequenceKey::default(),
+            extension: None,
+        }
+    }
+}
+
+fn dot() -> String {
+    ".".to_owned()
+}
+
+fn newline() -> String {
+    "\n".to_owned()
+}
