@@ -18,6 +18,9 @@ pub enum ParseError {
     UnknownVersion { found: u64 },
     #[error("has no format version")]
     NoVersion,
+    /// A field more, a field twice, another order, white space: nothing that [`canonical_json`] would have written.
+    #[error("is not in canonical form: it holds something that this program would lose")]
+    NotCanonical,
 }
 
 /// Sorted keys, no floats, no white space, one line feed at the end.
@@ -33,11 +36,23 @@ pub fn canonical_json<T: Serialize>(value: &T) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// Reads what [`canonical_json`] wrote. The version is looked at first, so that a newer form is named as such.
+/// Reads what [`canonical_json`] wrote, and nothing else: writing it again must give the same bytes. So no form can
+/// carry a field that this program would drop, whatever serde makes of flattened and tagged fields. The version is
+/// looked at first, so that a newer form is named as such.
+///
+/// # Errors
+/// [`ParseError`] when the bytes are no JSON, have another version, lack or add fields, or are written otherwise.
+pub fn parse<T: DeserializeOwned + Serialize>(bytes: &[u8]) -> Result<T, ParseError> {
+    let value = parse_defaulted(bytes)?;
+    if canonical_json(&value) == bytes { Ok(value) } else { Err(ParseError::NotCanonical) }
+}
+
+/// Reads a form that may have gained fields with defaults since it was written: [`crate::shape::Shape`], whose bytes
+/// are checked by the hash that names them.
 ///
 /// # Errors
 /// [`ParseError`] when the bytes are no JSON, have another version, or lack or add fields.
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
+pub fn parse_defaulted<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ParseError> {
     let value: Value = serde_json::from_slice(bytes).map_err(ParseError::Malformed)?;
     match value.get("version").and_then(Value::as_u64) {
         None => Err(ParseError::NoVersion),

@@ -227,7 +227,6 @@ pub enum ResolutionReason {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct ResolvedFile {
     pub key: String,
     #[serde(flatten)]
