@@ -9,4 +9,6 @@ pub mod json;
 pub mod record;
 pub mod flush;
 pub mod shape;
+pub mod layout;
 pub mod manifest;
+pub mod partition;

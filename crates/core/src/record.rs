@@ -4,7 +4,8 @@
 //! All integers are little-endian; `h(x)` is xxh3-128 with seed 0 over the bytes `x`, written as its 16 canonical
 //! (big-endian) bytes.
 //!
-//! * **values**: xxh3-128 over the concatenation of `h(value)` of every record; a null value counts as empty.
+//! * **values**: xxh3-128 over the concatenation of `h(value)` of every record, the value being the one that is stored;
+//!   a null value counts as empty.
 //! * **records**: xxh3-128 over the concatenation of every record's frame: one byte of flags (1: has a timestamp,
 //!   2: has a key, 4: has a value, 8: has headers), the offset (8 bytes), the timestamp in milliseconds (8 bytes, 0
 //!   without), then, each only when its flag is set, `h(key)`, `h(value)`, `h(headers)`. The bytes of `headers` are,
@@ -34,8 +35,12 @@ pub struct Record<'a> {
 #[derive(Clone)]
 pub struct RecordDigests {
     frames: Buffered,
-    values: Buffered,
+    values: ValuesDigest,
 }
+
+/// The digest of the values alone, for formats that keep nothing else.
+#[derive(Clone)]
+pub struct ValuesDigest(Buffered);
 
 /// Appends one header in the framing of digest definition 1.
 ///
@@ -93,11 +98,17 @@ const HAS_HEADERS: u8 = 8;
 impl RecordDigests {
     #[must_use]
     pub fn new() -> Self {
-        Self { frames: Buffered::new(), values: Buffered::new() }
+        Self { frames: Buffered::new(), values: ValuesDigest::new() }
     }
 
-    /// Counts `record` in; a record routed to several files is pushed once for each.
+    /// Counts `record` in, whose value is stored as it is.
     pub fn push(&mut self, record: &Record<'_>) {
+        self.push_stored(record, record.value);
+    }
+
+    /// Counts `record` in, whose value is stored as `stored` (see `docs/formats.md` for when they differ). A value that
+    /// is stored as it is gets hashed once.
+    pub fn push_stored(&mut self, record: &Record<'_>, stored: Option<&[u8]>) {
         let mut frame = [0u8; FRAME_BYTES_MAX];
         let mut flags = 0;
         frame[1..9].copy_from_slice(&record.offset.get().to_le_bytes());
@@ -125,7 +136,8 @@ impl RecordDigests {
         }
         frame[0] = flags;
         self.frames.push(&frame[..len]);
-        self.values.push(&value_hash);
+        let stored_hash = if same_bytes(record.value, stored) { value_hash } else { hash(stored.unwrap_or_default()) };
+        self.values.0.push(&stored_hash);
     }
 
     /// The digest of the whole records.
@@ -151,6 +163,37 @@ impl std::fmt::Debug for RecordDigests {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "RecordDigests {{ records: {}, values: {} }}", self.records(), self.values())
     }
+}
+
+// === impl ValuesDigest ===
+
+impl ValuesDigest {
+    #[must_use]
+    pub fn new() -> Self {
+        Self(Buffered::new())
+    }
+
+    /// Counts a value in, as it is stored.
+    pub fn push(&mut self, stored: &[u8]) {
+        self.0.push(&hash(stored));
+    }
+
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.0.digest()
+    }
+}
+
+impl Default for ValuesDigest {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The very same bytes in memory, so that one hash serves for both.
+fn same_bytes(one: Option<&[u8]>, other: Option<&[u8]>) -> bool {
+    let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
+    one.len() == other.len() && (one.is_empty() || std::ptr::eq(one.as_ptr(), other.as_ptr()))
 }
 
 const FRAME_BYTES_MAX: usize = 17 + 3 * 16;

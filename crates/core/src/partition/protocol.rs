@@ -1,0 +1,258 @@
+//! What the machine is told and what it says: the contract between it and its executor.
+
+use std::sync::Arc;
+
+use super::refusal::Refusal;
+use crate::flush::{Accumulated, CutReason, FlushPolicy};
+use crate::ids::{Digest, Generation, LedgerId, Offset, OffsetRange, TopicId, TopicPartition};
+use crate::manifest::{Accepted, Batch, CommitMetadata, CommitOrigin, Entry, Genesis, Resolution};
+
+/// What does not change during an epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Settings {
+    pub ledger: LedgerId,
+    pub topic_partition: TopicPartition,
+    pub group: Arc<str>,
+    pub cluster: Arc<str>,
+    /// The configured generation; the effective one is the larger of this and the ledger's (R11).
+    pub generation: Generation,
+    pub flush: FlushPolicy,
+    pub on_topic_recreated: OnTopicRecreated,
+    /// A batch smaller than this is dropped at revocation, not cut.
+    pub revoke_flush_bytes_min: u64,
+    /// Release the topic partition once the position has reached this offset.
+    pub until: Option<Offset>,
+    pub errand: Errand,
+    /// How long a refused topic partition waits before it looks again, in milliseconds.
+    pub retry_refused_ms: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnTopicRecreated {
+    Refuse,
+    NewGeneration,
+}
+
+/// What this epoch is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Errand {
+    Archive,
+    /// Make the last batch whole and stop at the head; with `accept_loss`, record what is lost for ever (R10, R12).
+    Recover {
+        accept_loss: bool,
+    },
+}
+
+/// Numbers the questions of one epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AskId(pub u64);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Event {
+    /// The topic partition is ours: the first event of an epoch.
+    Assigned,
+    Answer(AskId, Answer),
+    /// The open batch reaches up to `position` now. With `full` the worker takes no more records until the cut.
+    Progress {
+        position: Offset,
+        accumulated: Accumulated,
+        full: Option<CutReason>,
+    },
+    /// The answer to [`Action::CloseBatch`], before anything else.
+    Closed(Draft),
+    /// The broker says that the position is outside its log (R10).
+    OutOfRange(LogRange),
+    /// The worker cannot go on (a bad record under `bad_records = "fail"`, an error of the log).
+    Refuse(Refusal),
+    /// Cut the open batch when it holds a record: memory, disk, open writers, an admin's request.
+    Cut(CutReason),
+    /// Revocation or shutdown: flush what is worth it, then release. The worker takes no more records.
+    Leave(CutReason),
+    /// The topic partition is not ours any more, or a deadline has passed: drop everything.
+    Lost,
+    /// The clock went on.
+    Tick,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Find out, or do, and report with [`Event::Answer`]. Repeated by the executor until there is an answer.
+    Ask(AskId, Ask),
+    /// Fetch from here into a new, empty open batch.
+    Consume {
+        from: Offset,
+        leader_epoch: Option<i32>,
+    },
+    /// Close the writers of the open batch, whose first offset is `start`; report [`Event::Closed`] at once and
+    /// go on with the next batch.
+    CloseBatch {
+        start: Offset,
+        reason: CutReason,
+    },
+    /// Drop all that is staged, open or closed, and fetch nothing.
+    Discard,
+    /// Commit, without waiting (R7).
+    Commit {
+        offset: Offset,
+        leader_epoch: Option<i32>,
+        metadata: CommitMetadata,
+    },
+    /// The epoch is over; the last action.
+    Release,
+    Report(Note),
+}
+
+/// Worth a log line and a metric; nothing depends on it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Note {
+    Refused(Refusal),
+    /// Somebody else committed this offset in our group; the ledger was searched instead.
+    ForeignCommit {
+        offset: Offset,
+    },
+    /// A batch of another process, or of an earlier life, is followed.
+    Adopted {
+        range: OffsetRange,
+    },
+    /// A batch is complete.
+    Complete {
+        range: OffsetRange,
+        records: u64,
+        reason: CutReason,
+        replayed: bool,
+    },
+    Empty {
+        range: OffsetRange,
+    },
+    Hole {
+        range: OffsetRange,
+    },
+    Sealed {
+        generation: Generation,
+        next: Generation,
+    },
+    Resolved {
+        start: Offset,
+    },
+    /// Records are fetched from here.
+    Consuming {
+        from: Offset,
+    },
+}
+
+/// A question to the world.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Ask {
+    /// [`Answer::Facts`].
+    LookUp,
+    /// Create the topic's genesis for all its partitions (R2); [`Answer::Genesis`] with the one that won.
+    Genesis,
+    /// The last entry of a generation: [`Answer::Entry`].
+    Head { generation: Generation },
+    /// [`Answer::Entry`].
+    Entry { generation: Generation, start: Offset },
+    /// The topic's id now: [`Answer::TopicId`].
+    TopicId,
+    /// Create if absent: [`Answer::Created`] or [`Answer::Exists`]. What it names in `configs/` is stored before.
+    Create(Box<Entry>),
+    /// The files of a batch in the store, and its resolutions: [`Answer::Inspected`].
+    Inspect(Box<Entry>),
+    /// Create the named files of the batch, staged under its start, if absent: [`Answer::Inspected`] without
+    /// resolutions. What was staged is dropped then.
+    Upload { entry: Box<Entry>, keys: Vec<String> },
+    /// Read the batch's range again and stage the named files: [`Answer::Replayed`] (R5).
+    Replay { entry: Box<Entry>, keys: Vec<String> },
+    /// Create if absent: [`Answer::Created`], or [`Answer::Taken`] when the number is in use.
+    Resolve(Box<Resolution>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    Facts(Box<Facts>),
+    Genesis(Box<Genesis>),
+    Entry(Option<Box<Entry>>),
+    TopicId(Option<TopicId>),
+    Created,
+    Exists(Box<Entry>),
+    Taken,
+    Inspected(Inspection),
+    Replayed(Replay),
+    /// The world holds something that only a person can mend.
+    Refuse(Refusal),
+}
+
+/// What an assignment begins with (R9).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Facts {
+    /// `None`: the broker has no topic ids.
+    pub topic_id: Option<TopicId>,
+    pub genesis: Option<Genesis>,
+    pub accepted: Vec<Accepted>,
+    pub committed: Option<Committed>,
+    pub log: LogRange,
+}
+
+/// The group's register.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Committed {
+    pub offset: Offset,
+    pub origin: CommitOrigin,
+}
+
+/// The offsets that the broker has; `end` is the last stable offset under `read_committed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogRange {
+    pub start: Offset,
+    pub end: Offset,
+}
+
+/// A closed batch: everything of its manifest that the machine does not know itself.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Draft {
+    pub range: OffsetRange,
+    pub batch: Batch,
+    /// Smallest leader epoch of its records.
+    pub leader_epoch_min: Option<i32>,
+    /// A record had a lower leader epoch than a record before it.
+    pub leader_epoch_went_back: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Inspection {
+    /// One for each file that was asked about.
+    pub files: Vec<FileState>,
+    pub resolutions: Vec<Resolution>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FileState {
+    pub key: String,
+    /// `None`: there is no such file.
+    pub stored: Option<Stored>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stored {
+    pub size: u64,
+    pub checksum: String,
+    pub records_digest: Digest,
+}
+
+/// What reading a batch again gave.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Replay {
+    /// Asked before the first record was read.
+    pub log: LogRange,
+    /// Asked after the last record was read.
+    pub topic_id: Option<TopicId>,
+    /// One for each key that was asked for; without records nothing is staged for it.
+    pub files: Vec<Rebuilt>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Rebuilt {
+    pub key: String,
+    pub records: u64,
+    pub records_digest: Digest,
+    pub values_digest: Digest,
+}
