@@ -40,6 +40,8 @@ group.consumer.session.timeout.ms=6000
 group.consumer.min.heartbeat.interval.ms=300
 group.consumer.heartbeat.interval.ms=1000
 auto.create.topics.enable=false
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=200
 log.cleaner.dedupe.buffer.size=4194304
 log.retention.check.interval.ms=1000
 EOF

@@ -7,32 +7,30 @@
 # process id and FOLDER/log what it prints. The end of standard input, which also comes when the holder is killed,
 # ends the server by that id and removes FOLDER.
 set -u
-folder=$1
-shift
-# Ctrl-C reaches the whole process group: the holder dies of it, and this script notices by the end of its input.
-trap '' INT TERM HUP
 
-pid=
-alive() { [ -n "$pid" ] && kill -0 "$pid" 2>/dev/null; }
+main() {
+    local folder=$1 pid=
+    shift
+    # Ctrl-C reaches the whole process group: the holder dies of it, and this script notices by the end of its input.
+    # (An empty trap would be inherited, and Java leaves a TERM ignored that it finds ignored.)
+    trap : INT TERM HUP
 
-mkdir -p "$folder"
-while read -r _; do
-    alive && continue
-    "$@" </dev/null >>"$folder/log" 2>&1 &
-    pid=$!
-    # seen by readers either whole or not at all
-    echo "$pid" >"$folder/pid.new" && mv "$folder/pid.new" "$folder/pid"
-done
-
-if alive; then
-    kill -TERM "$pid"
-    kill -CONT "$pid"
-    # ten seconds to leave in peace
-    for _ in $(seq 100); do
-        alive || break
-        sleep 0.1
+    mkdir -p "$folder"
+    while read -r _; do
+        is_alive "$pid" && continue
+        "$@" </dev/null >>"$folder/log" 2>&1 &
+        pid=$!
+        # seen by readers either whole or not at all
+        echo "$pid" >"$folder/pid.new" && mv "$folder/pid.new" "$folder/pid"
     done
-    alive && kill -KILL "$pid"
-    wait "$pid" 2>/dev/null
-fi
-rm -rf "$folder"
+
+    # its data goes with it, so there is nothing to leave in order
+    is_alive "$pid" && kill -KILL "$pid"
+    wait 2>/dev/null
+    rm -rf "$folder"
+}
+
+is_alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
+
+# One line, so that bash has read all of it before the first server starts: who edits this file does not disturb it.
+main "$@"; exit
