@@ -5,15 +5,16 @@
 #
 # Each line on standard input starts COMMAND again (a server that runs is left alone); FOLDER/pid then holds its
 # process id and FOLDER/log what it prints. The end of standard input, which also comes when the holder is killed,
-# ends the server by that id and removes FOLDER.
+# ends the server's process group and removes FOLDER.
 set -u
 
 main() {
     local folder=$1 pid=
     shift
-    # Ctrl-C reaches the whole process group: the holder dies of it, and this script notices by the end of its input.
-    # (An empty trap would be inherited, and Java leaves a TERM ignored that it finds ignored.)
+    # it ends by the end of its input and by nothing else; an empty trap would be inherited by the server
     trap : INT TERM HUP
+    # each server leads a process group, so that what it has started itself can be ended with it
+    set -m
 
     mkdir -p "$folder"
     while read -r _; do
@@ -25,12 +26,17 @@ main() {
     done
 
     # its data goes with it, so there is nothing to leave in order
-    is_alive "$pid" && kill -KILL "$pid"
+    [ -n "$pid" ] && kill -KILL -- "-$pid" 2>/dev/null
     wait 2>/dev/null
     rm -rf "$folder"
 }
 
 is_alive() { [ -n "$1" ] && kill -0 "$1" 2>/dev/null; }
 
+# A session of its own: a signal to the holder's process group, SIGKILL by `timeout` for instance, must not end the keeper.
+if [ -z "${SECOR_LAB_KEEPER:-}" ]; then
+    export SECOR_LAB_KEEPER=yes
+    exec setsid --wait "$0" "$@"
+fi
 # One line, so that bash has read all of it before the first server starts: who edits this file does not disturb it.
 main "$@"; exit
