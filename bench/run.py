@@ -167,7 +167,7 @@ class Bench:
         self.lines = folder / "lines"
         self.log = folder / "output.log"
         self.costs = []
-        # By round-independent name, what the files of a workload held when they were read back.
+        # workloads whose files were read back
         self.checked = set()
         self.lines_bytes = 0
         self.zlib_bytes = 0
@@ -175,7 +175,8 @@ class Bench:
     def prepare(self):
         """Fills the topic, and keeps its lines in one file for the bare compressors and for zlib."""
         say(f"producing {self.records:,} records, compression lz4")
-        _, wall, out = measure([self.plain, "produce", self.brokers, TOPIC, str(PARTITIONS), str(self.records)], self.log)
+        command = [self.plain, "produce", self.brokers, TOPIC, str(PARTITIONS), str(self.records)]
+        _, wall, out = measure(command, self.log)
         mean = json.loads(out)["bytes_in"] / self.records
         say(f"produced in {wall:.1f} s, {mean:.0f} bytes each")
         out_dir = self.fresh("out")
@@ -267,7 +268,7 @@ def secor_config(workload, brokers, group, store, staging):
     if workload.mode == "dated":
         shape = (
             'input = { format = "json" }\n'
-            'timestamp = { field = "meta.ts", unit = "ms" }\n'
+            'timestamp = { field = "meta.ts" }\n'
             'output_partitions = ["dt={timestamp:%Y-%m-%d}", "hr={timestamp:%H}"]'
         )
     return f"""
@@ -317,13 +318,12 @@ def goals(bench):
     if not bench.secor:
         return found
     for workload in WORKLOADS:
-        found.append(
-            (f"secor / plain {workload.name}", ratios(bench, "secor " + workload.name, "plain " + workload.name), workload.ratio_max)
-        )
+        above_plain = ratios(bench, "secor " + workload.name, "plain " + workload.name)
+        found.append((f"secor / plain {workload.name}", above_plain, workload.ratio_max))
     sizes = by_round(bench, "secor raw gzip 6", lambda c: c.output_bytes / bench.zlib_bytes)
     found.append(("secor raw gzip 6 output / zlib level 6 output", sizes, 1.0))
     peaks = [c.peak_mib for c in bench.costs if c.what.startswith("secor ")]
-    found.append((f"secor peak memory, MiB, limits.memory = {MEMORY_LIMIT_MIB}MiB (largest counts)", [max(peaks)], PEAK_MIB_MAX))
+    found.append((f"secor largest peak memory, MiB, limits.memory = {MEMORY_LIMIT_MIB}MiB", [max(peaks)], PEAK_MIB_MAX))
     return found
 
 
@@ -336,10 +336,10 @@ def print_result(bench):
         size = statistics.median(by_round(bench, what, lambda c: c.output_bytes)) / 1e6
         print(f"{what:28}{cpu:>24}{wall:>20}{peak:>10.0f}{size:>11.1f}")
     print(f"{'zlib, level 6':28}{'':>54}{bench.zlib_bytes / 1e6:>11.1f}\n")
-    print(f"{'ratio':68}{'':>20}{'goal':>9}")
+    print(f"{'ratio':58}{'median (min..max)':>24}{'goal':>10}")
     for text, values, limit in goals(bench):
         goal = "" if limit is None else f"<= {limit:g}"
-        print(f"{text:68}{spread(values):>20}{goal:>9}  {verdict(values, limit)}")
+        print(f"{text:58}{spread(values, 3):>24}{goal:>10}  {verdict(values, limit)}".rstrip())
 
 
 def verdict(values, limit):
@@ -355,23 +355,29 @@ def spread(values, digits=2):
 
 
 def write_json(bench, args, path):
+    costs = [
+        dict(dataclasses.asdict(cost), cpu_seconds_per_million=bench.per_million(cost.cpu_seconds))
+        for cost in bench.costs
+    ]
+    measured = [
+        {"what": text, "values": v, "median": statistics.median(v), "max": limit, "verdict": verdict(v, limit)}
+        for text, v, limit in goals(bench)
+    ]
     result = {
         "machine": machine(),
         "records": args.records,
         "rounds": args.rounds,
         "lines_bytes": bench.lines_bytes,
         "zlib_6_bytes": bench.zlib_bytes,
-        "costs": [dict(dataclasses.asdict(c), cpu_seconds_per_million=bench.per_million(c.cpu_seconds)) for c in bench.costs],
-        "goals": [
-            {"what": text, "values": values, "median": statistics.median(values), "max": limit, "verdict": verdict(values, limit)}
-            for text, values, limit in goals(bench)
-        ],
+        "costs": costs,
+        "goals": measured,
     }
     pathlib.Path(path).write_text(json.dumps(result, indent=2) + "\n")
 
 
 def machine():
-    models = [l.split(":")[1].strip() for l in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if "model name" in l]
+    cpuinfo = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")]
     return {"cpu": models[0] if models else platform.machine(), "cores": os.cpu_count(), "kernel": platform.release()}
 
 
