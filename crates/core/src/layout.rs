@@ -149,7 +149,8 @@ impl Layout {
             return Err(TopicNameError::Reserved(topic.to_owned()));
         }
         let generation = topic.rsplit_once(".g").map(|(_, digits)| digits);
-        let looks_like_generation = generation.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()));
+        let looks_like_generation =
+            generation.is_some_and(|it| !it.is_empty() && it.bytes().all(|b| b.is_ascii_digit()));
         if looks_like_generation && self.parts.contains(&Part::TopicWithGeneration) {
             return Err(TopicNameError::LooksLikeGeneration(topic.to_owned()));
         }
@@ -163,10 +164,14 @@ impl Layout {
         for part in &self.parts {
             match part {
                 // an empty output partition leaves no empty segment
-                Part::Literal(text) if key.is_empty() || key.ends_with('/') => key.push_str(text.trim_start_matches('/')),
+                Part::Literal(text) if key.is_empty() || key.ends_with('/') => {
+                    key.push_str(text.trim_start_matches('/'))
+                }
                 Part::Literal(text) => key.push_str(text),
                 Part::Topic => key.push_str(name.topic),
-                Part::TopicWithGeneration if name.generation.0 > 1 => push(&mut key, format_args!("{}.g{}", name.topic, name.generation)),
+                Part::TopicWithGeneration if name.generation.0 > 1 => {
+                    push(&mut key, format_args!("{}.g{}", name.topic, name.generation))
+                }
                 Part::TopicWithGeneration => key.push_str(name.topic),
                 Part::OutputPartition => key.push_str(name.output_partition),
                 Part::Generation(width) => push(&mut key, format_args!("{:0width$}", name.generation.0)),
@@ -251,7 +256,9 @@ fn split(template: &str) -> Result<Vec<Part>, Fault> {
     let mut rest = template;
     while !rest.is_empty() {
         let (literal, placeholder) = rest.split_once('{').map_or((rest, None), |(before, after)| (before, Some(after)));
-        if let Some(bad) = literal.chars().find(|&c| !matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' | '=' | '/')) {
+        if let Some(bad) =
+            literal.chars().find(|&c| !matches!(c, 'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' | '=' | '/'))
+        {
             return Err((format!("`{bad}` can't stand in a name"), "letters, digits and . _ - = / can"));
         }
         if !literal.is_empty() {
@@ -342,7 +349,8 @@ fn check_neighbours(before: Option<&Part>, part: &Part, after: Option<&Part>) ->
         }
         Part::Generation(_) | Part::Partition(_) | Part::Start(_) => {
             let free_before = literal(before, |text| !text.ends_with(|c: char| c.is_ascii_digit()));
-            let free_after = after == Some(&Part::Ext) || literal(after, |text| !text.starts_with(|c: char| c.is_ascii_digit()));
+            let free_after =
+                after == Some(&Part::Ext) || literal(after, |text| !text.starts_with(|c: char| c.is_ascii_digit()));
             if free_before && free_after {
                 return Ok(());
             }

