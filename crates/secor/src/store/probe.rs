@@ -1,0 +1,143 @@
+//! The start-up probe: does this store keep the promises on which the ledger stands?
+//!
+//! Create-if-absent is a header that some stores ignore and others honour most of the time: Swift lets two concurrent
+//! creators win in 48 of 50 tries, and a store was seen that went right in one round of 50. So one try proves nothing.
+//! Ten keys, each wanted by eight creators at once: exactly one may win each, everybody must read the winner's bytes at
+//! once, and the listing must show the key.
+//!
+//! A winner whose answer was lost looks like no winner. That is no proof of anything, so such a round is repeated under
+//! another key. Keys are random, lie under `_secor/probe/`, and are deleted afterwards as far as the store allows it.
+//!
+//! What it can't see: a store that is exclusive only within one of its regions, or only today.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::future::join_all;
+use futures::stream::{self, StreamExt, TryStreamExt};
+use rand::Rng;
+
+use super::{Attributes, Create, Payload, Store, StoreError};
+
+/// Keys that have to go right.
+pub const ROUNDS: usize = 10;
+/// Creators of one key at once.
+pub const CREATORS: usize = 8;
+/// Rounds in flight; with more, a far store's connections would be opened for the probe alone.
+const ROUNDS_AT_ONCE: usize = 4;
+/// Keys tried for one round before silence counts as an answer.
+const KEYS_PER_ROUND_MAX: usize = 3;
+const FOLDER: &str = "_secor/probe";
+
+/// A store that passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeReport {
+    pub rounds: usize,
+    pub creators: usize,
+    pub took: Duration,
+    /// Keys under `_secor/probe/` that could not be deleted.
+    pub leftovers: Vec<String>,
+}
+
+/// Why a store can't hold a ledger, or could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeFailure {
+    #[error("the store could not be probed")]
+    Store(#[from] StoreError),
+    #[error("{winners} of {CREATORS} concurrent creators of `{key}` were told that they won, instead of one")]
+    NotExclusive { key: String, winners: usize },
+    #[error("nobody won `{0}`, although nobody else wanted it")]
+    NoWinner(String),
+    #[error("`{0}` was created, but a read right afterwards did not show what its creator wrote")]
+    Stale(String),
+    #[error("`{0}` was created, but a listing right afterwards did not show it")]
+    Unlisted(String),
+}
+
+/// Probes the store; about a second on a store with 50 ms per request. The caller remembers the verdict.
+///
+/// # Errors
+/// [`ProbeFailure`]; only [`ProbeFailure::Store`] is worth another try.
+pub async fn probe(store: &dyn Store) -> Result<ProbeReport, ProbeFailure> {
+    let began = Instant::now();
+    let run: u128 = rand::rng().random();
+    let name = format!("{run:032x}");
+    let rounds = stream::iter(0..ROUNDS).map(|round| contest(store, &name, round)).buffered(ROUNDS_AT_ONCE);
+    let verdict = match rounds.try_collect::<Vec<String>>().await {
+        Ok(keys) => check_listing(store, &name, &keys).await,
+        Err(failure) => Err(failure),
+    };
+    let leftovers = clean_up(store, &name).await;
+    verdict.map(|()| ProbeReport { rounds: ROUNDS, creators: CREATORS, took: began.elapsed(), leftovers })
+}
+
+// === impl ProbeFailure ===
+
+impl ProbeFailure {
+    /// One line for the person who reads the error.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::NotExclusive { .. } | Self::NoWinner(_) | Self::Stale(_) | Self::Unlisted(_) => {
+                "this store can't arbitrate between two processes: keep the ledger in a database, `ledger.type = \"sql\"`"
+            }
+        }
+    }
+}
+
+/// One round; returns the key that was contested.
+async fn contest(store: &dyn Store, run: &str, round: usize) -> Result<String, ProbeFailure> {
+    let mut key = String::new();
+    for attempt in 0..KEYS_PER_ROUND_MAX {
+        key = key_of(run, round, attempt);
+        let payloads: Vec<Bytes> = (0..CREATORS).map(|creator| format!("{key} by creator {creator}").into()).collect();
+        let attributes = Attributes { content_type: Some("text/plain".to_owned()), ..Attributes::default() };
+        let answers =
+            join_all(payloads.iter().map(|bytes| store.create(&key, Payload::Bytes(bytes.clone()), &attributes))).await;
+        let answers = answers.into_iter().collect::<Result<Vec<Create>, StoreError>>()?;
+
+        let winners: Vec<&Bytes> = std::iter::zip(&payloads, &answers)
+            .filter_map(|(bytes, answer)| matches!(answer, Create::Created(_)).then_some(bytes))
+            .collect();
+        let reads = join_all((0..CREATORS).map(|_| store.get(&key))).await;
+        let reads = reads.into_iter().collect::<Result<Vec<Option<Bytes>>, StoreError>>()?;
+        match winners[..] {
+            [winner] if reads.iter().all(|read| read.as_ref() == Some(winner)) => return Ok(key),
+            [_] => return Err(ProbeFailure::Stale(key)),
+            [] => {}
+            _ => return Err(ProbeFailure::NotExclusive { key, winners: winners.len() }),
+        }
+    }
+    Err(ProbeFailure::NoWinner(key))
+}
+
+async fn check_listing(store: &dyn Store, run: &str, keys: &[String]) -> Result<(), ProbeFailure> {
+    let listed = list(store, run).await?;
+    match keys.iter().find(|key| !listed.contains(key)) {
+        Some(key) => Err(ProbeFailure::Unlisted(key.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The keys of this run, as the store lists them.
+async fn list(store: &dyn Store, run: &str) -> Result<Vec<String>, StoreError> {
+    let start = format!("{FOLDER}/{run}");
+    let listed = store.list(FOLDER, Some(&start), ROUNDS * KEYS_PER_ROUND_MAX).await?;
+    Ok(listed.into_iter().map(|object| object.key).filter(|key| key.starts_with(&start)).collect())
+}
+
+/// Deletes the keys of this run that the store lists; returns those that could not be deleted.
+async fn clean_up(store: &dyn Store, run: &str) -> Vec<String> {
+    let listed = list(store, run).await.unwrap_or_default();
+    let deletions = join_all(listed.iter().map(|key| store.delete(key))).await;
+    std::iter::zip(listed, deletions).filter(|(_, deletion)| deletion.is_err()).map(|(key, _)| key).collect()
+}
+
+/// Sorts right behind `_secor/probe/<run>`.
+fn key_of(run: &str, round: usize, attempt: usize) -> String {
+    format!("{FOLDER}/{run}-{round:02}-{attempt}")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,345 @@
+//! `s3://`: Amazon's store and everything that speaks its language.
+//!
+//! A create is one PUT with `If-None-Match: *`. Its payload is signed and carries its SHA-256, so a store that checks
+//! either never keeps a damaged object. The entity tag that the PUT returns is the checksum for the receipt: `verify`
+//! gets the same from a HEAD.
+//!
+//! What object_store makes of some answers, and what is done about it (each seen, see docs/decisions/0003):
+//! - `AlreadyExists` comes back for 412, for 409 with nothing stored, and for a repeated PUT whose first answer was
+//!   lost. So after it the object is looked for; if it isn't there the PUT is made again.
+//! - A stored object whose answer was a 5xx, a broken connection or a timeout: the object is looked for too.
+//! - Errors don't tell their HTTP status: [`errors`] reads it from their text.
+//! - A request has a total timeout or none. None would hang on a dead connection and one fit for 5 GiB would be useless
+//!   for a manifest, so each call here has its own.
+//!
+//! object_store's own retries are few (a hiccup should not reach the log); the caller's are what gets through an outage.
+//!
+//! Deliberately absent: multipart uploads (no create mode), so an object has at most 5 GiB; creating buckets; reading
+//! the environment when static credentials are configured, so that nothing of another account gets mixed in.
+
+mod body;
+mod builder;
+mod errors;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::TryStreamExt;
+use object_store::aws::AmazonS3;
+use object_store::list::{PaginatedListOptions, PaginatedListStore};
+use object_store::path::Path;
+use object_store::{Attribute, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use secor_core::ids::Digest;
+
+use super::{
+    Attributes, Backoff, ByteStream, Checksum, Class, Create, GET_BYTES_MAX, Listed, ObjectInfo, Operation, Payload,
+    Store, StoreError, StoreSettings, Traits, key,
+};
+
+/// The metadata key (`x-amz-meta-…`) that holds a data file's digest: persisted, never change.
+const DIGEST_METADATA: &str = "secor-records";
+/// What one PUT can store: S3's limit.
+const OBJECT_BYTES_MAX: u64 = 5 << 30;
+/// How long a request may take that moves few bytes, retries included.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// An upload slower than this is given up: it is more likely dead than slow.
+const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 512 << 10;
+/// How long the next piece of a download may take.
+const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Keys per page of a listing: S3's limit.
+const PAGE_KEYS_MAX: usize = 1000;
+/// Creates that find the key neither free nor taken before that is an error.
+const CREATE_ATTEMPTS_MAX: usize = 6;
+const CREATE_BACKOFF: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_millis(500) };
+
+/// A bucket and a prefix in it.
+pub(super) struct S3Store {
+    inner: Arc<AmazonS3>,
+    url: Arc<str>,
+    /// Without slashes at its ends; empty for the whole bucket.
+    prefix: String,
+}
+
+/// What became of one PUT.
+enum Put {
+    Created(Option<Checksum>),
+    /// The store says that the key is taken.
+    Taken(StoreError),
+    /// The store says nothing that one could rely on.
+    Doubtful(StoreError),
+}
+
+// === impl S3Store ===
+
+impl S3Store {
+    pub(super) fn new(settings: &StoreSettings, bucket: &str, prefix: String) -> Result<Self, StoreError> {
+        let inner = Arc::new(builder::build(settings, bucket)?);
+        Ok(Self { inner, url: Arc::from(settings.url.as_str()), prefix })
+    }
+
+    /// The path of a key in the bucket.
+    fn path(&self, operation: Operation, key: &str) -> Result<Path, StoreError> {
+        let full = key::join(&self.prefix, key);
+        let invalid = |what: String| StoreError::new(Class::Invalid, &self.url, operation, what).with_key(key);
+        key::check(key).and_then(|()| key::check(&full)).map_err(|bad| invalid(bad.to_string()))?;
+        Path::parse(&full).map_err(|bad| invalid(bad.to_string()))
+    }
+
+    /// The folder `prefix` in the bucket with a slash at its end; empty for the whole bucket.
+    fn folder(&self, operation: Operation, prefix: &str) -> Result<String, StoreError> {
+        if !prefix.is_empty() {
+            self.path(operation, prefix)?;
+        }
+        let folder = key::join(&self.prefix, prefix);
+        Ok(if folder.is_empty() { folder } else { folder + "/" })
+    }
+
+    /// The key of a path in the bucket, which lies below the prefix.
+    fn key_of<'a>(&self, path: &'a Path) -> &'a str {
+        let path = path.as_ref();
+        path.strip_prefix(&self.prefix).map_or(path, |key| key.trim_start_matches('/'))
+    }
+
+    fn error(&self, operation: Operation, key: &str, error: &object_store::Error) -> StoreError {
+        errors::explain(&self.url, operation, error).with_key(key)
+    }
+
+    /// Awaits an answer, at most for `limit`.
+    async fn within<T>(
+        &self,
+        limit: Duration,
+        at: (Operation, &str),
+        request: impl Future<Output = object_store::Result<T>> + Send,
+    ) -> Result<Result<T, object_store::Error>, StoreError> {
+        tokio::time::timeout(limit, request).await.map_err(|_| self.timed_out(limit, at))
+    }
+
+    fn timed_out(&self, limit: Duration, (operation, key): (Operation, &str)) -> StoreError {
+        let what = format!("no answer within {} s", limit.as_secs());
+        StoreError::new(Class::Unavailable, &self.url, operation, what).with_key(key)
+    }
+
+    /// GET or HEAD; `None` for 404.
+    async fn ask(&self, operation: Operation, key: &str, options: GetOptions) -> Result<Option<GetResult>, StoreError> {
+        let path = self.path(operation, key)?;
+        match self.within(REQUEST_TIMEOUT, (operation, key), self.inner.get_opts(&path, options)).await? {
+            Ok(result) => Ok(Some(result)),
+            Err(error @ object_store::Error::NotFound { .. }) if !errors::names_missing_bucket(&error) => Ok(None),
+            Err(error) => Err(self.error(operation, key, &error)),
+        }
+    }
+
+    async fn head_as(&self, operation: Operation, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
+        let options = GetOptions { head: true, ..GetOptions::default() };
+        let result = self.ask(operation, key, options).await?;
+        Ok(result.map(|result| info(&result.meta, &result.attributes)))
+    }
+
+    async fn put(&self, key: &str, payload: &Payload, attributes: &Attributes) -> Result<Put, StoreError> {
+        let path = self.path(Operation::Create, key)?;
+        let options =
+            PutOptions { mode: PutMode::Create, attributes: put_attributes(attributes), ..Default::default() };
+        let upload = body::Upload { inner: Arc::clone(&self.inner), path, options };
+        let invalid = |what| StoreError::new(Class::Invalid, &self.url, Operation::Create, what).with_key(key);
+        let limit = upload_timeout(payload.size());
+        let answer = match payload {
+            Payload::Bytes(bytes) => {
+                let put = upload.put_bytes(bytes.clone());
+                self.within(limit, (Operation::Create, key), put).await
+            }
+            Payload::File(staged) => {
+                let file = body::MappedFile::open(staged).map_err(invalid)?;
+                let put = upload.put_file(&file);
+                self.within(limit, (Operation::Create, key), put).await
+            }
+        };
+        match answer {
+            Ok(Ok(result)) => Ok(Put::Created(result.e_tag.as_deref().map(Checksum::etag))),
+            Ok(Err(error)) => {
+                let (taken, doubtful) = (errors::says_taken(&error), errors::leaves_doubt(&error));
+                let error = self.error(Operation::Create, key, &error);
+                match (taken, doubtful) {
+                    (true, _) => Ok(Put::Taken(error)),
+                    (false, true) => Ok(Put::Doubtful(error)),
+                    (false, false) => Err(error),
+                }
+            }
+            Err(timed_out) => Ok(Put::Doubtful(timed_out)),
+        }
+    }
+
+    async fn page(
+        &self,
+        at: (Operation, &str),
+        folder: &str,
+        options: PaginatedListOptions,
+    ) -> Result<object_store::list::PaginatedListResult, StoreError> {
+        let folder = (!folder.is_empty()).then_some(folder);
+        let answer = self.within(REQUEST_TIMEOUT, at, self.inner.list_paginated(folder, options)).await?;
+        answer.map_err(|error| self.error(at.0, at.1, &error))
+    }
+}
+
+#[async_trait]
+impl Store for S3Store {
+    async fn create(&self, key: &str, payload: Payload, attributes: &Attributes) -> Result<Create, StoreError> {
+        if payload.size() > OBJECT_BYTES_MAX {
+            let what = format!("{} bytes are more than the {OBJECT_BYTES_MAX} of one request", payload.size());
+            return Err(StoreError::new(Class::Invalid, &self.url, Operation::Create, what)
+                .with_key(key)
+                .with_hint("lower `flush.max_bytes`"));
+        }
+        let mut last = None;
+        for pause in CREATE_BACKOFF.pauses().take(CREATE_ATTEMPTS_MAX) {
+            let (doubt, taken) = match self.put(key, &payload, attributes).await? {
+                Put::Created(checksum) => {
+                    let info = ObjectInfo { size: payload.size(), checksum, attributes: attributes.clone() };
+                    return Ok(Create::Created(info));
+                }
+                Put::Taken(doubt) => (doubt, true),
+                Put::Doubtful(doubt) => (doubt, false),
+            };
+            match self.head_as(Operation::Create, key).await {
+                Ok(Some(info)) => return Ok(Create::Exists(info)),
+                Ok(None) if taken => last = Some(doubt),
+                // Not stored, and the store is in trouble: that is the caller's to sit out.
+                Ok(None) | Err(_) => return Err(doubt),
+            }
+            tokio::time::sleep(pause).await;
+        }
+        Err(last.expect("there was at least one attempt"))
+    }
+
+    async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
+        self.head_as(Operation::Head, key).await
+    }
+
+    async fn get(&self, key: &str) -> Result<Option<Bytes>, StoreError> {
+        let Some(result) = self.ask(Operation::Get, key, GetOptions::default()).await? else { return Ok(None) };
+        if result.meta.size > GET_BYTES_MAX {
+            let what = format!("an object of {} bytes is too big to read whole", result.meta.size);
+            return Err(StoreError::new(Class::Invalid, &self.url, Operation::Get, what).with_key(key));
+        }
+        let content = self.within(REQUEST_TIMEOUT, (Operation::Get, key), result.bytes()).await?;
+        content.map(Some).map_err(|error| self.error(Operation::Get, key, &error))
+    }
+
+    async fn read(&self, key: &str) -> Result<Option<ByteStream>, StoreError> {
+        let Some(result) = self.ask(Operation::Read, key, GetOptions::default()).await? else { return Ok(None) };
+        let start = (Arc::clone(&self.url), key.to_owned(), result.into_stream());
+        let stream = futures::stream::try_unfold(start, |(url, key, mut pieces)| async move {
+            let failed = |error: StoreError| error.with_key(&key);
+            let piece = tokio::time::timeout(PIECE_TIMEOUT, pieces.try_next()).await.map_err(|_| {
+                let what = format!("nothing more came within {} s", PIECE_TIMEOUT.as_secs());
+                failed(StoreError::new(Class::Unavailable, &url, Operation::Read, what))
+            })?;
+            let piece = piece.map_err(|error| failed(errors::explain(&url, Operation::Read, &error)))?;
+            Ok(piece.map(|piece| (piece, (url, key, pieces))))
+        });
+        Ok(Some(Box::pin(stream)))
+    }
+
+    async fn checksum(&self, key: &str) -> Result<Option<Checksum>, StoreError> {
+        let Some(info) = self.head_as(Operation::Checksum, key).await? else { return Ok(None) };
+        if info.checksum.is_some() {
+            return Ok(info.checksum);
+        }
+        let what = "the store tells no entity tag";
+        Err(StoreError::new(Class::Invalid, &self.url, Operation::Checksum, what).with_key(key))
+    }
+
+    async fn list(&self, prefix: &str, start_after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        let folder = self.folder(Operation::List, prefix)?;
+        let offset = start_after.map(|key| key::join(&self.prefix, key));
+        let mut listed: Vec<Listed> = Vec::new();
+        let mut page_token = None;
+        while listed.len() < limit {
+            let options = PaginatedListOptions {
+                offset: offset.clone(),
+                max_keys: Some((limit - listed.len()).min(PAGE_KEYS_MAX)),
+                page_token,
+                ..PaginatedListOptions::default()
+            };
+            let page = self.page((Operation::List, prefix), &folder, options).await?;
+            let objects = page.result.objects.iter();
+            let found =
+                objects.map(|object| Listed { key: self.key_of(&object.location).to_owned(), size: object.size });
+            // Some dialects begin with the offset itself.
+            listed.extend(found.filter(|object| start_after.is_none_or(|start| object.key.as_str() > start)));
+            page_token = page.page_token;
+            if page_token.is_none() {
+                break;
+            }
+        }
+        Ok(listed)
+    }
+
+    async fn folders(&self, prefix: &str) -> Result<Vec<String>, StoreError> {
+        let folder = self.folder(Operation::Folders, prefix)?;
+        let mut names = Vec::new();
+        let mut page_token = None;
+        loop {
+            let options = PaginatedListOptions { delimiter: Some("/".into()), page_token, ..Default::default() };
+            let page = self.page((Operation::Folders, prefix), &folder, options).await?;
+            names.extend(page.result.common_prefixes.iter().filter_map(|path| path.filename().map(str::to_owned)));
+            page_token = page.page_token;
+            if page_token.is_none() {
+                names.sort_unstable();
+                return Ok(names);
+            }
+        }
+    }
+
+    async fn make_durable(&self, key: &str) -> Result<(), StoreError> {
+        self.path(Operation::MakeDurable, key).map(|_| ())
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), StoreError> {
+        let path = self.path(Operation::Delete, key)?;
+        match self.within(REQUEST_TIMEOUT, (Operation::Delete, key), self.inner.delete(&path)).await? {
+            Ok(()) => Ok(()),
+            Err(error @ object_store::Error::NotFound { .. }) if !errors::names_missing_bucket(&error) => Ok(()),
+            Err(error) => Err(self.error(Operation::Delete, key, &error)),
+        }
+    }
+
+    async fn traits(&self) -> Result<Traits, StoreError> {
+        Ok(Traits { folds_case: false, object_bytes_max: OBJECT_BYTES_MAX, keeps_attributes: true })
+    }
+}
+
+impl fmt::Display for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.url)
+    }
+}
+
+/// Without what is inside object_store: it holds credentials.
+impl fmt::Debug for S3Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("S3Store").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+fn put_attributes(attributes: &Attributes) -> object_store::Attributes {
+    let digest = attributes.digest.map(|digest| (Attribute::Metadata(DIGEST_METADATA.into()), digest.to_string()));
+    let content_type = attributes.content_type.clone().map(|text| (Attribute::ContentType, text));
+    digest.into_iter().chain(content_type).collect()
+}
+
+fn info(meta: &ObjectMeta, attributes: &object_store::Attributes) -> ObjectInfo {
+    let digest = attributes.get(&Attribute::Metadata(DIGEST_METADATA.into()));
+    let attributes = Attributes {
+        digest: digest.and_then(|text| Digest::try_from(text.as_ref()).ok()),
+        content_type: attributes.get(&Attribute::ContentType).map(|text| text.as_ref().to_owned()),
+    };
+    ObjectInfo { size: meta.size, checksum: meta.e_tag.as_deref().map(Checksum::etag), attributes }
+}
+
+fn upload_timeout(bytes: u64) -> Duration {
+    REQUEST_TIMEOUT + Duration::from_secs(bytes / UPLOAD_BYTES_PER_SECOND_MIN)
+}
