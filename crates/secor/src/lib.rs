@@ -1,1 +1,9 @@
-//! Placeholder.
+//! Secor: archives Kafka topics into an object store, every record exactly once. The only crate with I/O.
+//!
+//! Rooms in reading order; each imports only from those above it. `ARCHITECTURE.md` follows a record through them.
+
+pub mod config;
+pub mod store;
+pub mod ledger;
+pub mod kafka;
+pub mod worker;

@@ -1,0 +1,84 @@
+//! The tree as serde reads it: one struct per table. Values are checked already ([`super::tree`]); what is left here is
+//! their form. `deny_unknown_fields` everywhere makes a key that only [`super::schema`] knows a test failure.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use secor_core::shape::{BadRecords, Input, Output, Timestamp};
+
+use super::{Admin, Kafka, Ledger, Limits, OnRefused, OnTopicRecreated, Secret, Workers};
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Document {
+    pub generation: u32,
+    pub on_refused: OnRefused,
+    pub on_topic_recreated: OnTopicRecreated,
+    pub kafka: Kafka,
+    pub store: StoreTable,
+    pub ledger: Ledger,
+    pub staging: StagingTable,
+    pub limits: Limits,
+    pub workers: Workers,
+    pub admin: Admin,
+    #[serde(rename = "archive")]
+    pub archives: Vec<ArchiveTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StoreTable {
+    pub url: String,
+    pub s3: S3Table,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct S3Table {
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    pub access_key_id: Option<String>,
+    pub secret_access_key: Option<Secret>,
+    pub session_token: Option<Secret>,
+    pub path_style: Option<bool>,
+    pub allow_http: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StagingTable {
+    pub path: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ArchiveTable {
+    pub topics: Vec<String>,
+    pub exclude_topics: Vec<String>,
+    pub input: Input,
+    pub timestamp: Timestamp,
+    pub time_zone: String,
+    pub output_partitions: Vec<String>,
+    pub output: Output,
+    pub layout: String,
+    pub flush: FlushTable,
+    pub bad_records: BadRecords,
+}
+
+/// Durations in milliseconds.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FlushTable {
+    pub max_bytes: Option<u64>,
+    pub max_age: Option<i64>,
+    pub max_records: Option<u64>,
+    pub max_timestamp_range: Option<i64>,
+    pub every: Option<i64>,
+    pub at_minute: Option<u8>,
+}
+
+pub(super) fn milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    u64::deserialize(deserializer).map(Duration::from_millis)
+}

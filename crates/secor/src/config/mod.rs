@@ -1,0 +1,263 @@
+//! The configuration: one TOML file becomes plain, checked values, or a list of everything that is wrong with it.
+//!
+//! The way of a file: [`tree`] parses it with positions and checks every value against the table of keys in
+//! [`schema`]; [`document`] gives it the form of structs; [`rules`] looks for keys that contradict each other. Each step
+//! goes on over what the one before refused, so that a user sees all mistakes at once. The reference page
+//! `docs/configuration.md` is written by [`reference`] from the same table.
+//!
+//! Deliberately absent: anything that asks the world outside the file, its environment variables and secret files.
+//! Whether a bucket exists is for `secor check`. What Kafka and the store make of their settings is for those rooms.
+
+mod archive_rules;
+mod checks;
+mod document;
+mod environment;
+mod error;
+mod properties;
+mod reference;
+mod rules;
+mod schema;
+mod secret;
+mod suggest;
+mod topics;
+mod tree;
+mod units;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use secor_core::flush::FlushPolicy;
+use secor_core::ids::Generation;
+use secor_core::manifest::Isolation;
+use secor_core::shape::Shape;
+
+pub use self::environment::{Environment, ProcessEnvironment};
+pub use self::error::{ConfigErrors, Mistake, Position};
+pub use self::properties::{FIXED_PROPERTIES, FixedProperty, Properties};
+pub use self::reference::reference_page;
+pub use self::secret::Secret;
+pub use self::topics::{TopicPattern, TopicSet};
+pub use self::units::{format_duration, format_size, parse_duration_ms, parse_size};
+
+/// Names the file when no `--config` does.
+pub const CONFIG_VARIABLE: &str = "SECOR_CONFIG";
+
+/// Everything a process needs to know, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it was read from.
+    pub file: PathBuf,
+    pub generation: Generation,
+    pub on_refused: OnRefused,
+    pub on_topic_recreated: OnTopicRecreated,
+    pub kafka: Kafka,
+    pub store: Store,
+    pub ledger: Ledger,
+    pub staging: Staging,
+    pub limits: Limits,
+    pub workers: Workers,
+    pub admin: Admin,
+    /// At least one; the first that matches a topic decides.
+    pub archives: Vec<Archive>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnRefused {
+    StopPartition,
+    Exit,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTopicRecreated {
+    Refuse,
+    NewGeneration,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kafka {
+    /// At least one, each `host:port`.
+    pub brokers: Vec<String>,
+    pub group: String,
+    pub start: Start,
+    pub isolation: Isolation,
+    #[serde(deserialize_with = "document::milliseconds")]
+    pub revoke_timeout: Duration,
+    /// Bytes.
+    pub revoke_flush_min: u64,
+    #[serde(deserialize_with = "document::milliseconds")]
+    pub shutdown_timeout: Duration,
+    #[serde(deserialize_with = "document::milliseconds")]
+    pub wait_for_broker: Duration,
+    /// None of [`FIXED_PROPERTIES`].
+    pub properties: Properties,
+}
+
+/// Where a topic without a ledger begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Start {
+    Earliest,
+    Latest,
+    Committed,
+    /// Milliseconds since 1970.
+    Time(i64),
+}
+
+#[derive(Clone, Debug)]
+pub struct Store {
+    /// Without a slash at its end.
+    pub url: String,
+    pub place: Place,
+}
+
+/// The kind of store, and what only this kind needs.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// An absolute folder.
+    File(PathBuf),
+    S3(S3),
+}
+
+#[derive(Clone, Debug)]
+pub struct S3 {
+    pub bucket: String,
+    /// Without slashes at its ends; may be empty.
+    pub prefix: String,
+    pub endpoint: Option<String>,
+    pub region: Option<String>,
+    /// Both or none; none: the default chain.
+    pub credentials: Option<S3Credentials>,
+    pub path_style: bool,
+    pub allow_http: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct S3Credentials {
+    pub access_key_id: String,
+    pub secret_access_key: Secret,
+    pub session_token: Option<Secret>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    #[serde(rename = "type")]
+    pub arbiter: Arbiter,
+}
+
+/// Who decides which of two creators of a slot wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arbiter {
+    /// The object store beside the data.
+    Store,
+}
+
+#[derive(Clone, Debug)]
+pub struct Staging {
+    /// Absolute.
+    pub path: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Bytes.
+    pub memory: u64,
+    /// Bytes.
+    pub disk: u64,
+    pub open_writers: usize,
+    /// 0: no limit.
+    pub records_per_second: u64,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workers {
+    /// 0: the number of cores.
+    pub threads: usize,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    pub listen: std::net::SocketAddr,
+    pub token: Option<Secret>,
+}
+
+/// One `[[archive]]`.
+#[derive(Clone, Debug)]
+pub struct Archive {
+    pub topics: TopicSet,
+    /// What decides bytes and names.
+    pub shape: Arc<Shape>,
+    /// At least one limit.
+    pub flush: FlushPolicy,
+}
+
+// === impl Config ===
+
+impl Config {
+    /// Reads `file`, or the one that `SECOR_CONFIG` names.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
+        let environment = ProcessEnvironment;
+        let from_variable = || environment.variable(CONFIG_VARIABLE).map(PathBuf::from);
+        let Some(file) = file.map(Path::to_owned).or_else(from_variable) else {
+            return Err(ConfigErrors::of_file(
+                Path::new("configuration"),
+                "is missing",
+                "no file was named",
+                format!("write --config FILE or set {CONFIG_VARIABLE}"),
+            ));
+        };
+        match std::fs::read_to_string(&file) {
+            Ok(text) => Self::parse(&file, &text, &environment),
+            Err(error) => {
+                let hint = format!("check the path given by --config or {CONFIG_VARIABLE}");
+                Err(ConfigErrors::of_file(&file, "can't be read", error.to_string(), hint))
+            }
+        }
+    }
+
+    /// Reads the text of a configuration; `file` is for messages.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub fn parse(file: &Path, text: &str, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
+        rules::apply(file, tree::read(text, environment))
+            .map_err(|mistakes| ConfigErrors { file: file.to_owned(), mistakes })
+    }
+
+    /// The archive that takes `topic`, by its index: the first that matches.
+    #[must_use]
+    pub fn archive_for(&self, topic: &str) -> Option<usize> {
+        self.archives.iter().position(|archive| archive.topics.matches(topic))
+    }
+}
+
+// === impl Start ===
+
+impl TryFrom<String> for Start {
+    type Error = jiff::Error;
+
+    fn try_from(text: String) -> Result<Self, jiff::Error> {
+        match text.as_str() {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            "committed" => Ok(Self::Committed),
+            time => time.parse::<jiff::Timestamp>().map(|time| Self::Time(time.as_millisecond())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
