@@ -1,0 +1,124 @@
+//! Records become files: a fixed pool of threads, each the owner of the topic partitions bound to it.
+//!
+//! A worker thread holds, for each of its topic partitions, a [`lane`]: the partition machine (which decides) and the
+//! open batch (which grows). It does CPU work only, and writes to the staging folder; everything that waits (ledger,
+//! store, Kafka's answers) is asked of the [`Outside`] and comes back as a [`Message`].
+//!
+//! The bound on the messages in a queue is one of bytes: the consumer stops taking records while [`budget`] says so.
+//! Deliberately absent: async, locks on the path of records, and decisions about the protocol.
+
+pub mod budget;
+pub mod staging;
+mod writers;
+mod batch;
+mod lane;
+mod thread;
+
+use secor_core::flush::CutReason;
+use secor_core::ids::{Offset, TopicPartition};
+use secor_core::manifest::{CommitMetadata, Entry};
+use secor_core::partition::{Answer, Ask, AskId, LogRange, Note, Rebuilt, Refusal, Settings, Status};
+
+use crate::kafka::Slice;
+
+pub use batch::{Closed, ClosedFile, Recipe};
+pub use thread::Pool;
+
+/// One grant of a topic partition to this process; numbers the grants of the whole process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Epoch(pub u64);
+
+/// Whom an answer is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Address {
+    pub topic_partition: TopicPartition,
+    pub epoch: Epoch,
+}
+
+/// What a worker is told. All but `Assign` is ignored when the topic partition or the epoch is not the worker's.
+#[derive(Debug)]
+pub enum Message {
+    Assign(Box<Assignment>),
+    Records(Fetched),
+    /// The position has moved to here without records.
+    Position { topic_partition: TopicPartition, position: Offset },
+    OutOfRange { topic_partition: TopicPartition, log: LogRange },
+    /// What follows was fetched on behalf of this number; see [`Outside::fetch`].
+    Fetching { topic_partition: TopicPartition, fetch: FetchId },
+    Answer { to: Address, id: AskId, answer: Answer },
+    /// The answer to [`Outside::prepare_replay`].
+    Replay { to: Address, id: AskId, plan: Box<ReplayPlan> },
+    Refuse { topic_partition: TopicPartition, refusal: Refusal },
+    Cut { topic_partition: Option<TopicPartition>, reason: CutReason },
+    Leave { topic_partition: TopicPartition, reason: CutReason },
+    Lost { topic_partition: TopicPartition },
+}
+
+/// Records on their way to an encoder, and the memory that they hold.
+#[derive(Debug)]
+pub struct Fetched {
+    pub slice: Slice,
+    pub share: budget::Share,
+}
+
+/// A topic partition and what to do with it.
+#[derive(Debug)]
+pub struct Assignment {
+    pub epoch: Epoch,
+    pub settings: Settings,
+    pub recipe: Recipe,
+}
+
+/// Numbers the fetch positions of an epoch: records of an older one are not wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FetchId(pub u64);
+
+/// What a batch that is made again is made with.
+#[derive(Debug)]
+pub struct ReplayPlan {
+    pub recipe: Recipe,
+    pub entry: Box<Entry>,
+    pub keys: Vec<String>,
+    pub log: LogRange,
+}
+
+/// How a topic partition is to be fetched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fetch {
+    /// From here; announced with [`Message::Fetching`] before the first record.
+    From { id: FetchId, offset: Offset, leader_epoch: Option<i32> },
+    /// Nothing for a while, without losing the place.
+    Pause,
+    Resume,
+    /// Nothing any more.
+    Stop,
+}
+
+/// Everything that waits. No call blocks.
+pub trait Outside: Send + Sync + 'static {
+    /// Answered with [`Message::Answer`], unless the epoch ends first. `Replay` never comes here.
+    fn ask(&self, from: &Address, id: AskId, ask: Ask, staged: Closed);
+    /// Collects what a replay needs; answered with [`Message::Replay`], or with [`Message::Answer`] when it cannot be
+    /// done at all.
+    fn prepare_replay(&self, from: &Address, id: AskId, entry: Box<Entry>, keys: Vec<String>);
+    /// Adds the topic id to what was read again, and answers.
+    fn finish_replay(&self, from: &Address, id: AskId, log: LogRange, files: Vec<Rebuilt>);
+    fn commit(&self, from: &Address, offset: Offset, leader_epoch: Option<i32>, metadata: CommitMetadata);
+    fn fetch(&self, topic_partition: &TopicPartition, fetch: Fetch);
+    /// The epoch is over; nothing more comes for it.
+    fn released(&self, from: &Address);
+    fn note(&self, topic_partition: &TopicPartition, note: Note);
+    /// Counts, and keeps for `/api/status`; once per slice at most.
+    fn progress(&self, topic_partition: &TopicPartition, progress: &Progress);
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> i64;
+}
+
+/// What has become of a slice, or of a tick.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    pub status: Status,
+    pub records: u64,
+    pub bytes: u64,
+    pub bad_records: u64,
+}
