@@ -23,6 +23,18 @@ pub fn genesis(topic: &str) -> String {
     format!("{TOPICS}/{topic}/genesis.json")
 }
 
+/// The folder of all of a topic's generations.
+#[must_use]
+pub fn topic(topic: &str) -> String {
+    format!("{TOPICS}/{topic}")
+}
+
+/// The folder of all of a generation's chains.
+#[must_use]
+pub fn generation(topic: &str, generation: Generation) -> String {
+    format!("{TOPICS}/{topic}/{generation}")
+}
+
 /// The folder of a chain.
 #[must_use]
 pub fn chain(topic: &str, generation: Generation, partition: i32) -> String {

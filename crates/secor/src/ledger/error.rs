@@ -1,0 +1,92 @@
+//! What can go wrong with a ledger, and which of it stops a topic partition.
+//!
+//! Three kinds matter: the store does not answer (try again), what is stored is not what the protocol allows there
+//! (refuse, R1 and R3: never guess), and there is no ledger where a reading command looked for one.
+
+use secor_core::json::ParseError;
+use secor_core::partition::{Refusal, RefusalCode};
+
+use crate::store::{ProbeFailure, StoreError};
+
+/// A fact about the ledger that ends an operation.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    #[error("the ledger's store does not do what it was asked")]
+    Store(#[from] StoreError),
+    #[error("`{store}` can't hold a ledger")]
+    Probe { store: String, source: ProbeFailure },
+    #[error("there is no ledger at `{0}`")]
+    Absent(String),
+    #[error("`{key}` can't be read")]
+    Unreadable { key: String, source: ParseError },
+    #[error("`{key}` has {what} {found}, not {expected}")]
+    Mismatch { key: String, what: &'static str, found: String, expected: String },
+    #[error("`{0}` stands among the entries and is none")]
+    NoEntry(String),
+    #[error("`{0}` was listed and is gone")]
+    Vanished(String),
+    #[error("`{0}` is named by a manifest and is missing")]
+    ConfigMissing(String),
+    #[error("`{0}` does not hold the bytes that its name promises")]
+    ConfigChanged(String),
+    /// Create says that the key is taken, reading says that it is free, again and again.
+    #[error("the store says that `{0}` exists, and that it does not")]
+    Doubtful(String),
+}
+
+/// What of a stored form was compared.
+pub(super) const LEDGER_ID: &str = "ledger id";
+
+// === impl LedgerError ===
+
+impl LedgerError {
+    /// Whether trying again may help without anybody doing anything.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::Probe { source: ProbeFailure::Store(error), .. } => error.is_transient(),
+            Self::Doubtful(_) => true,
+            _ => false,
+        }
+    }
+
+    /// What is stored contradicts the protocol: the topic partition stops with this. `None` when the ledger could not
+    /// be asked, or is not there at all.
+    #[must_use]
+    pub fn refusal(&self) -> Option<Refusal> {
+        let code = match self {
+            Self::Store(_) | Self::Probe { .. } | Self::Absent(_) | Self::Doubtful(_) => return None,
+            Self::Mismatch { what, .. } if *what == LEDGER_ID => RefusalCode::OtherLedger,
+            Self::Mismatch { .. } | Self::Unreadable { .. } | Self::NoEntry(_) => RefusalCode::BadEntry,
+            Self::Vanished(_) => RefusalCode::LedgerLostEntries,
+            Self::ConfigMissing(_) | Self::ConfigChanged(_) => RefusalCode::ConfigMissing,
+        };
+        Some(Refusal::new(code, self.chain()))
+    }
+
+    /// One line for the person who reads it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Store(error) | Self::Probe { source: ProbeFailure::Store(error), .. } => error.hint(),
+            Self::Probe { .. } => {
+                "this store does not create exclusively, so it can't arbitrate: a ledger of another type \
+                 (`ledger.type = \"sql\"`) or another store is needed"
+            }
+            Self::Absent(_) => "check `store.url`; the first `secor run` creates the ledger",
+            Self::Doubtful(_) => "try again; if it stays so, the store is not consistent and must not hold a ledger",
+            _ => self.refusal().map_or("run `secor verify`", |refusal| refusal.code.hint()),
+        }
+    }
+
+    /// The error and its causes in one line, for a refusal, which is text.
+    fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
+}

@@ -1,0 +1,339 @@
+//! The ledger as it stands in a store: reads and creates what [`secor_core::manifest`] defines.
+//!
+//! This room executes what the partition machine decides and decides nothing itself. It knows where things stand, that
+//! they are created once and never changed (R3), and that everything read must carry this ledger's id and stand where
+//! its content says (R1); what does not is an error with a refusal, never a guess.
+//!
+//! Requests, because they are what an object store charges for: a batch costs one create ([`Ledger::create_entry`]);
+//! its configuration is stored once per process; the head of a chain is found in about 45 listings at worst and in one
+//! as a rule ([`Ledger::head`]).
+//!
+//! Deliberately absent: retries (the caller repeats what [`LedgerError::is_transient`] allows), deleting, overwriting,
+//! and any memory of entries: the store is asked every time, because other processes write there too. Another arbiter
+//! (`ledger.type = "sql"`) would replace the creates and reads of geneses, entries and resolutions in [`chain`].
+
+mod error;
+mod chain;
+mod head;
+mod walk;
+#[cfg(test)]
+pub(crate) mod memory;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use rand::Rng;
+use secor_core::ids::{ConfigHash, Generation, LedgerId};
+use secor_core::json::{self, FORMAT_VERSION, canonical_json};
+use secor_core::manifest::{Accepted, Arbiter, Genesis, LedgerIdentity, Started, paths};
+use secor_core::shape::Shape;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use self::chain::{EntryCreation, ResolutionCreation};
+pub use self::error::LedgerError;
+pub use self::walk::{ChainHead, Slot};
+use crate::store::{self, Attributes, Create, Payload, Store};
+
+/// The ledger of one prefix. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    store: Arc<dyn Store>,
+    identity: Arc<LedgerIdentity>,
+    role: Role,
+    /// Configurations known to be stored under their hash: each is written, or read, once per process.
+    configs: Arc<Mutex<BTreeMap<ConfigHash, Arc<Shape>>>>,
+}
+
+/// What this process does with what it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// It acts on it, so what it has read must survive a power cut first (design, section 5).
+    Archiver,
+    Reader,
+}
+
+/// How often a create is tried again when the store contradicts itself before the caller is told.
+const DOUBTS_MAX: usize = 5;
+
+/// How many accepted groups and clusters a ledger can hold.
+const ACCEPTED_MAX: usize = 1000;
+
+// === impl Ledger ===
+
+impl Ledger {
+    /// Reads `ledger.json`; where there is none, probes the store and creates it, or adopts the one that another
+    /// process created meanwhile (R1). A ledger that was probed under another url is probed again.
+    ///
+    /// # Errors
+    /// [`LedgerError::Probe`] when the store does not create exclusively; [`LedgerError::Mismatch`] when the ledger
+    /// has another arbiter.
+    pub async fn open_or_create(store: Arc<dyn Store>, arbiter: Arbiter) -> Result<Self, LedgerError> {
+        let place = store.to_string();
+        let found: Option<LedgerIdentity> = read(&*store, paths::LEDGER).await?;
+        if found.as_ref().is_none_or(|identity| identity.probed != place) {
+            let failed = |source| LedgerError::Probe { store: place.clone(), source };
+            store::probe(&*store).await.map_err(failed)?;
+        }
+        let identity = match found {
+            Some(identity) => identity,
+            None => {
+                let id: u128 = rand::rng().random();
+                let ledger = LedgerId(Arc::from(format!("{id:032x}")));
+                let own = LedgerIdentity { version: FORMAT_VERSION, ledger, arbiter, probed: place };
+                create(&*store, paths::LEDGER, &own).await?.unwrap_or(own)
+            }
+        };
+        if identity.arbiter != arbiter {
+            return Err(mismatch(paths::LEDGER, "arbiter", word(&identity.arbiter), word(&arbiter)));
+        }
+        store.make_durable(paths::LEDGER).await?;
+        Ok(Self::new(store, identity, Role::Archiver))
+    }
+
+    /// The ledger for reading commands, which create nothing.
+    ///
+    /// # Errors
+    /// [`LedgerError::Absent`] when there is none.
+    pub async fn open(store: Arc<dyn Store>) -> Result<Self, LedgerError> {
+        let identity = read(&*store, paths::LEDGER).await?.ok_or_else(|| LedgerError::Absent(store.to_string()))?;
+        Ok(Self::new(store, identity, Role::Reader))
+    }
+
+    fn new(store: Arc<dyn Store>, identity: LedgerIdentity, role: Role) -> Self {
+        Self { store, identity: Arc::new(identity), role, configs: Arc::default() }
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> &LedgerIdentity {
+        &self.identity
+    }
+
+    /// Where the ledger and its data are.
+    #[must_use]
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Where the topic's chains begin (R2).
+    ///
+    /// # Errors
+    /// When the store can't be asked, or the genesis is not this topic's of this ledger.
+    pub async fn genesis(&self, topic: &str) -> Result<Option<Genesis>, LedgerError> {
+        let key = paths::genesis(topic);
+        let genesis: Option<Genesis> = self.read(&key).await?;
+        genesis.map(|genesis| self.check_genesis(&key, topic, genesis)).transpose()
+    }
+
+    /// Creates the genesis if the topic has none; returns the one that counts, whoever created it (R2).
+    ///
+    /// # Errors
+    /// As [`Self::genesis`].
+    pub async fn create_genesis(&self, genesis: &Genesis) -> Result<Genesis, LedgerError> {
+        let key = paths::genesis(&genesis.topic);
+        match create(&*self.store, &key, genesis).await? {
+            None => Ok(genesis.clone()),
+            Some(won) => self.check_genesis(&key, &genesis.topic, won),
+        }
+    }
+
+    fn check_genesis(&self, key: &str, topic: &str, genesis: Genesis) -> Result<Genesis, LedgerError> {
+        self.check_ledger(key, &genesis.ledger)?;
+        expect(key, "topic", &*genesis.topic, topic)?;
+        Ok(genesis)
+    }
+
+    /// Whether the first start is over (R2).
+    ///
+    /// # Errors
+    /// When the store can't be asked, or the object is not this ledger's.
+    pub async fn started(&self) -> Result<Option<Started>, LedgerError> {
+        let started: Option<Started> = self.read(paths::STARTED).await?;
+        started.map(|started| self.check_started(started)).transpose()
+    }
+
+    /// Records that the geneses of `topics` are there, unless another process has recorded its own; returns the one
+    /// that counts.
+    ///
+    /// # Errors
+    /// As [`Self::started`].
+    pub async fn create_started(&self, topics: Vec<String>) -> Result<Started, LedgerError> {
+        let own = Started { version: FORMAT_VERSION, ledger: self.identity.ledger.clone(), topics };
+        let won = create(&*self.store, paths::STARTED, &own).await?;
+        won.map_or(Ok(own), |won| self.check_started(won))
+    }
+
+    fn check_started(&self, started: Started) -> Result<Started, LedgerError> {
+        self.check_ledger(paths::STARTED, &started.ledger)?;
+        Ok(started)
+    }
+
+    /// The groups and clusters that the operator has accepted beside the recorded ones, oldest first (R2).
+    ///
+    /// # Errors
+    /// When the store can't be asked, or one of them is not this ledger's.
+    pub async fn accepted(&self) -> Result<Vec<Accepted>, LedgerError> {
+        let mut all = Vec::new();
+        for listed in self.store.list(paths::ACCEPTED, None, ACCEPTED_MAX).await? {
+            let accepted: Accepted = self.read(&listed.key).await?.ok_or(LedgerError::Vanished(listed.key.clone()))?;
+            self.check_ledger(&listed.key, &accepted.ledger)?;
+            all.push(accepted);
+        }
+        Ok(all)
+    }
+
+    /// Adds a group, a cluster or both to what is accepted. One that is accepted already is not added twice.
+    ///
+    /// # Errors
+    /// As [`Self::accepted`].
+    pub async fn accept(&self, group: Option<String>, cluster: Option<String>) -> Result<Accepted, LedgerError> {
+        let own = Accepted { version: FORMAT_VERSION, ledger: self.identity.ledger.clone(), group, cluster };
+        for n in 1..=u32::MAX {
+            let key = paths::accepted(n);
+            match create(&*self.store, &key, &own).await? {
+                None => break,
+                Some(there) if there == own => break,
+                Some(_) => {}
+            }
+        }
+        Ok(own)
+    }
+
+    /// Stores what shapes output under its hash, before a manifest names it (R4). One request per process and shape.
+    ///
+    /// # Errors
+    /// When the store can't be asked.
+    pub async fn store_config(&self, shape: &Shape) -> Result<ConfigHash, LedgerError> {
+        let (hash, bytes) = shape.stored();
+        if self.known_config(&hash).is_none() {
+            let key = paths::config(&hash);
+            self.store.create(&key, Payload::Bytes(Bytes::from(bytes)), &json_object()).await?;
+            self.remember_config(&hash, Arc::new(shape.clone()));
+        }
+        Ok(hash)
+    }
+
+    /// The configuration that a manifest names.
+    ///
+    /// # Errors
+    /// [`LedgerError::ConfigMissing`] when it is not there, [`LedgerError::ConfigChanged`] when it is not the same
+    /// any more.
+    pub async fn config(&self, hash: &ConfigHash) -> Result<Arc<Shape>, LedgerError> {
+        if let Some(shape) = self.known_config(hash) {
+            return Ok(shape);
+        }
+        let key = paths::config(hash);
+        let bytes = self.store.get(&key).await?.ok_or_else(|| LedgerError::ConfigMissing(key.clone()))?;
+        if ConfigHash::of(&bytes) != *hash {
+            return Err(LedgerError::ConfigChanged(key));
+        }
+        let shape: Shape = json::parse_defaulted(&bytes).map_err(|source| LedgerError::Unreadable { key, source })?;
+        let shape = Arc::new(shape);
+        self.remember_config(hash, Arc::clone(&shape));
+        Ok(shape)
+    }
+
+    fn known_config(&self, hash: &ConfigHash) -> Option<Arc<Shape>> {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner).get(hash).cloned()
+    }
+
+    fn remember_config(&self, hash: &ConfigHash, shape: Arc<Shape>) {
+        self.configs.lock().unwrap_or_else(PoisonError::into_inner).insert(hash.clone(), shape);
+    }
+
+    /// Topics that the ledger knows, sorted.
+    ///
+    /// # Errors
+    /// When the store can't be asked.
+    pub async fn topics(&self) -> Result<Vec<String>, LedgerError> {
+        Ok(self.store.folders(paths::TOPICS).await?)
+    }
+
+    /// Generations of a topic in which a partition has entries, ascending.
+    ///
+    /// # Errors
+    /// When the store can't be asked.
+    pub async fn generations(&self, topic: &str) -> Result<Vec<Generation>, LedgerError> {
+        let names = self.store.folders(&paths::topic(topic)).await?;
+        let mut generations: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).map(Generation).collect();
+        generations.sort_unstable();
+        Ok(generations)
+    }
+
+    /// Partitions that have entries in a generation of a topic, ascending.
+    ///
+    /// # Errors
+    /// When the store can't be asked.
+    pub async fn partitions(&self, topic: &str, generation: Generation) -> Result<Vec<i32>, LedgerError> {
+        let names = self.store.folders(&paths::generation(topic, generation)).await?;
+        let mut partitions: Vec<i32> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        partitions.sort_unstable();
+        Ok(partitions)
+    }
+
+    /// A stored form; durable when this process is going to act on it.
+    async fn read<T: DeserializeOwned + Serialize>(&self, key: &str) -> Result<Option<T>, LedgerError> {
+        let value = read(&*self.store, key).await?;
+        if value.is_some() && self.role == Role::Archiver {
+            self.store.make_durable(key).await?;
+        }
+        Ok(value)
+    }
+
+    fn check_ledger(&self, key: &str, found: &LedgerId) -> Result<(), LedgerError> {
+        expect(key, error::LEDGER_ID, found, &self.identity.ledger)
+    }
+}
+
+async fn read<T: DeserializeOwned + Serialize>(store: &dyn Store, key: &str) -> Result<Option<T>, LedgerError> {
+    let Some(bytes) = store.get(key).await? else { return Ok(None) };
+    json::parse(&bytes).map(Some).map_err(|source| LedgerError::Unreadable { key: key.to_owned(), source })
+}
+
+/// Creates `value` under `key`, or returns what stands there: perhaps this very value, written by an attempt whose
+/// answer was lost (R5).
+async fn create<T: DeserializeOwned + Serialize>(
+    store: &dyn Store,
+    key: &str,
+    value: &T,
+) -> Result<Option<T>, LedgerError> {
+    let payload = Payload::Bytes(Bytes::from(canonical_json(value)));
+    for _ in 0..DOUBTS_MAX {
+        match store.create(key, payload.clone(), &json_object()).await? {
+            Create::Created(_) => return Ok(None),
+            Create::Exists(_) => {
+                if let Some(there) = read(store, key).await? {
+                    return Ok(Some(there));
+                }
+            }
+        }
+    }
+    Err(LedgerError::Doubtful(key.to_owned()))
+}
+
+fn json_object() -> Attributes {
+    Attributes { content_type: Some("application/json".to_owned()), ..Attributes::default() }
+}
+
+fn expect<T: PartialEq + std::fmt::Display + ?Sized>(
+    key: &str,
+    what: &'static str,
+    found: &T,
+    expected: &T,
+) -> Result<(), LedgerError> {
+    if found == expected { Ok(()) } else { Err(mismatch(key, what, format!("`{found}`"), format!("`{expected}`"))) }
+}
+
+fn mismatch(key: &str, what: &'static str, found: String, expected: String) -> LedgerError {
+    LedgerError::Mismatch { key: key.to_owned(), what, found, expected }
+}
+
+fn word(arbiter: &Arbiter) -> String {
+    match arbiter {
+        Arbiter::Store => "`store`".to_owned(),
+        Arbiter::Sql => "`sql`".to_owned(),
+    }
+}
