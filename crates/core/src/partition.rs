@@ -32,7 +32,7 @@ pub use refusal::{Refusal, RefusalCode};
 
 use crate::flush::{Accumulated, CutReason};
 use crate::ids::{Generation, Offset, TopicId};
-use crate::manifest::{Entry, Genesis, Receipt, Resolution};
+use crate::manifest::{Entry, Receipt, Resolution};
 
 /// See the module's essay. Plain data, so that a model checker can copy, compare and hash it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,7 +55,11 @@ pub struct PartitionMachine {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     Idle,
-    LookingUp,
+    /// With a `suspicion`, a genesis that is still missing is a lost one: asked twice, because another process may
+    /// have begun the topic between two reads of the first look.
+    LookingUp {
+        suspicion: Option<String>,
+    },
     /// There is no genesis; were there entries, the ledger lost it.
     GuardingGenesis {
         facts: Facts,
@@ -66,8 +70,7 @@ enum Phase {
     /// Reads the entry that our own commit names.
     Proving {
         facts: Facts,
-        genesis: Genesis,
-        committed: Offset,
+        commit: OwnCommit,
     },
     /// Searches the last entry of the chain, whose first slot is `start`.
     SeekingHead {
@@ -80,9 +83,22 @@ enum Phase {
         at: Offset,
         last: Option<Entry>,
     },
+    /// At the head, `facts` name another topic than the chain does. Facts may be older than the chain: only an id that
+    /// is asked for now, after the chain was read, says which of the two is the newer topic.
+    Doubting {
+        facts: Facts,
+        at: Offset,
+    },
     Inspecting {
         facts: Facts,
         entry: Entry,
+    },
+    /// As `Doubting`, for a last batch that lacks the files `missing`.
+    DoubtingBatch {
+        facts: Facts,
+        entry: Entry,
+        resolutions: Vec<Resolution>,
+        missing: Vec<String>,
     },
     Replaying {
         facts: Facts,
@@ -114,11 +130,13 @@ enum Phase {
         entry: Entry,
     },
     /// Own files that existed with another digest: a resolution may explain them.
-    Doubting {
+    Reinspecting {
         entry: Entry,
     },
     /// The lane is free; records accumulate.
     Archiving,
+    /// The worker closes the open batch.
+    Closing,
     Refused {
         refusal: Refusal,
         retry_at_ms: i64,
@@ -126,12 +144,21 @@ enum Phase {
     Released,
 }
 
+/// What the group's register says in our own words: the entry at `start` of `generation` ends at `committed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct OwnCommit {
+    generation: Generation,
+    start: Offset,
+    committed: Offset,
+}
+
 /// The chain that the machine walks: one generation of the topic partition.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Chain {
     generation: Generation,
     topic_id: Option<TopicId>,
-    /// No record of this topic id was ever archived from this partition: what retention took is a hole (R10).
+    /// Nothing but holes of retention stands in this partition's chains of this topic id: what retention took is
+    /// another one (R10).
     fresh: bool,
     /// Of the last batch of the chain (R3).
     leader_epoch: Option<i32>,
@@ -289,7 +316,7 @@ impl PartitionMachine {
     /// Somebody wants the topic partition back, or the process ends: keep what is worth keeping, then release it.
     fn leave(&mut self, reason: CutReason, out: &mut Vec<Action>) {
         self.leaving = self.leaving.or(Some(reason));
-        if !self.phase.is_writing() && !matches!(self.phase, Phase::Archiving | Phase::Released) {
+        if !self.phase.is_writing() && !matches!(self.phase, Phase::Archiving | Phase::Closing | Phase::Released) {
             self.release(out);
         }
     }
@@ -336,20 +363,21 @@ impl Phase {
                 | Self::Confirming { .. }
                 | Self::Creating { .. }
                 | Self::Uploading { .. }
-                | Self::Doubting { .. }
+                | Self::Reinspecting { .. }
         )
     }
 
     fn word(&self) -> &'static str {
         match self {
-            Self::Idle | Self::LookingUp => "looking_up",
+            Self::Idle | Self::LookingUp { .. } => "looking_up",
             Self::GuardingGenesis { .. } | Self::CreatingGenesis { .. } => "genesis",
             Self::Proving { .. } | Self::SeekingHead { .. } | Self::Walking { .. } => "walking",
-            Self::Inspecting { .. } | Self::Doubting { .. } => "inspecting",
+            Self::Doubting { .. } | Self::DoubtingBatch { .. } => "doubting",
+            Self::Inspecting { .. } | Self::Reinspecting { .. } => "inspecting",
             Self::Replaying { .. } | Self::Resolving { .. } | Self::UploadingReplay { .. } => "replaying",
             Self::Receipting { .. } | Self::Confirming { .. } | Self::Creating { .. } => "recording",
             Self::Uploading { .. } => "uploading",
-            Self::Archiving => "archiving",
+            Self::Archiving | Self::Closing => "archiving",
             Self::Refused { .. } => "refused",
             Self::Released => "released",
         }

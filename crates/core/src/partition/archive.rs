@@ -71,6 +71,7 @@ impl PartitionMachine {
         }
         if open.accumulated.records > 0 {
             if let Some(reason) = self.cut_reason(now_ms, &open, wanted) {
+                self.phase = Phase::Closing;
                 out.push(Action::CloseBatch { start: open.start, reason });
             } else if self.leaving.is_some() {
                 self.release(out);
@@ -105,7 +106,9 @@ impl PartitionMachine {
 
     /// The log begins behind the position: first say where the position is, then that the rest is gone.
     fn settle_position(&mut self, now_ms: i64, open: &Open, log_start: Offset, out: &mut Vec<Action>) {
-        if open.position > open.start {
+        if log_start <= open.position {
+            self.start_over(out);
+        } else if open.position > open.start {
             self.log_start_passed = Some(log_start);
             let entry = self.entry(open.start, open.position, Kind::Empty);
             self.write(entry, out);
@@ -118,6 +121,9 @@ impl PartitionMachine {
 
     /// The worker has closed the batch; the next one is open already.
     pub(super) fn closed(&mut self, now_ms: i64, draft: Draft, out: &mut Vec<Action>) {
+        if self.phase != Phase::Closing {
+            return; // refused or lost in the meantime
+        }
         let open = self.open.as_mut().expect("only an open batch is closed");
         assert_eq!(draft.range, OffsetRange::new(open.start, open.position), "the worker closed another range");
         assert!(draft.batch.records > 0, "a batch has records");
@@ -166,9 +172,9 @@ impl PartitionMachine {
 
     fn confirm(&mut self, entry: Entry, out: &mut Vec<Action>) {
         match entry.kind {
-            Kind::Batch(_) | Kind::Empty => self.ask(Ask::TopicId, Phase::Confirming { entry }, out),
-            // at the head the topic id has just been looked up
-            Kind::Hole(_) | Kind::Seal(_) => self.create(entry, out),
+            Kind::Batch(_) | Kind::Empty | Kind::Hole(_) => self.ask(Ask::TopicId, Phase::Confirming { entry }, out),
+            // a seal names its topic id itself, asked after the chain was read
+            Kind::Seal(_) => self.create(entry, out),
         }
     }
 
@@ -198,10 +204,10 @@ impl PartitionMachine {
                 Settlement::Settled(receipt) => self.uploaded(&entry, receipt, out),
                 Settlement::Missing(_) | Settlement::Conflict(_) => {
                     let ask = Ask::Inspect(Box::new(entry.clone()));
-                    self.ask(ask, Phase::Doubting { entry }, out);
+                    self.ask(ask, Phase::Reinspecting { entry }, out);
                 }
             },
-            (Phase::Doubting { entry }, Answer::Inspected(inspection)) => match settle(&entry, &inspection) {
+            (Phase::Reinspecting { entry }, Answer::Inspected(inspection)) => match settle(&entry, &inspection) {
                 Settlement::Settled(receipt) => self.uploaded(&entry, receipt, out),
                 Settlement::Conflict(key) => self.refuse(now_ms, conflict(&entry, &key), out),
                 // it was there a moment ago: look again from the beginning
@@ -213,6 +219,8 @@ impl PartitionMachine {
 
     /// Drops what is staged and enters again, from the ledger.
     fn start_over(&mut self, out: &mut Vec<Action>) {
+        // the log end that we are to reach may be another one's to archive, or ours again
+        self.leaving = self.leaving.filter(|reason| *reason != CutReason::UntilEnd);
         if self.leaving.is_some() {
             return self.release(out);
         }

@@ -24,6 +24,13 @@ impl PartitionMachine {
             (Phase::Inspecting { facts, entry }, Answer::Inspected(inspection)) => {
                 self.inspected(now_ms, facts, entry, inspection, out);
             }
+            (Phase::DoubtingBatch { facts, entry, resolutions, missing }, Answer::TopicId(now))
+                if replaced(&entry.topic_id, &now) =>
+            {
+                self.resolve_replaced(now_ms, Facts { topic_id: now, ..facts }, entry, &resolutions, missing, out);
+            }
+            // the facts were older than the batch
+            (Phase::DoubtingBatch { .. }, Answer::TopicId(_)) => self.look_up(out),
             (Phase::Replaying { facts, entry, resolutions }, Answer::Replayed(replay)) => {
                 self.replayed(now_ms, facts, entry, &resolutions, &replay, out);
             }
@@ -47,11 +54,12 @@ impl PartitionMachine {
         match settle(&entry, &inspection) {
             Settlement::Settled(receipt) => {
                 self.complete(&entry, receipt, Completion::Adopted, out);
-                self.at_head(now_ms, &facts, entry.end, out);
+                self.at_head(now_ms, facts, entry.end, out);
             }
             Settlement::Conflict(key) => self.refuse(now_ms, conflict(&entry, &key), out),
-            Settlement::Missing(keys) if replaced(&entry.topic_id, &facts.topic_id) => {
-                self.resolve_replaced(now_ms, facts, entry, &inspection.resolutions, keys, out);
+            Settlement::Missing(missing) if replaced(&entry.topic_id, &facts.topic_id) => {
+                let resolutions = inspection.resolutions;
+                self.ask(Ask::TopicId, Phase::DoubtingBatch { facts, entry, resolutions, missing }, out);
             }
             Settlement::Missing(keys) => {
                 let ask = Ask::Replay { entry: Box::new(entry.clone()), keys };

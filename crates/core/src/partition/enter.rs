@@ -1,30 +1,30 @@
 //! From an assignment to the head of the chain: R1, R2, R9, R10, R11.
 
 use super::protocol::{Action, Answer, Ask, Committed, Errand, Facts, Note, OnTopicRecreated};
-use super::{Chain, PartitionMachine, Phase, Previous, Refusal, RefusalCode, replaced};
+use super::{Chain, OwnCommit, PartitionMachine, Phase, Previous, Refusal, RefusalCode, replaced};
 use crate::ids::{Generation, Offset};
 use crate::manifest::{CommitMetadata, CommitOrigin, Entry, Genesis, Hole, HoleReason, Kind, Next, Seal};
 
 impl PartitionMachine {
     pub(super) fn look_up(&mut self, out: &mut Vec<Action>) {
         self.forget();
-        self.ask(Ask::LookUp, Phase::LookingUp, out);
+        self.ask(Ask::LookUp, Phase::LookingUp { suspicion: None }, out);
     }
 
     /// Answers of the phases before the head is reached.
     pub(super) fn entered(&mut self, now_ms: i64, phase: Phase, answer: Answer, out: &mut Vec<Action>) {
         match (phase, answer) {
-            (Phase::LookingUp, Answer::Facts(facts)) => self.looked_up(now_ms, *facts, out),
+            (Phase::LookingUp { suspicion }, Answer::Facts(facts)) => self.looked_up(now_ms, *facts, suspicion, out),
             (Phase::GuardingGenesis { facts }, Answer::Entry(None)) => {
                 self.ask(Ask::Genesis, Phase::CreatingGenesis { facts }, out);
             }
             (Phase::GuardingGenesis { .. }, Answer::Entry(Some(entry))) => {
-                let detail = format!("there is no genesis, but an entry at {}", entry.start);
-                self.refuse(now_ms, Refusal::new(RefusalCode::LedgerLostEntries, detail), out);
+                let suspicion = Some(format!("there is no genesis, but an entry at {}", entry.start));
+                self.ask(Ask::LookUp, Phase::LookingUp { suspicion }, out);
             }
             (Phase::CreatingGenesis { facts }, Answer::Genesis(genesis)) => self.begin(now_ms, facts, *genesis, out),
-            (Phase::Proving { facts, genesis, committed }, Answer::Entry(entry)) => {
-                self.proved(now_ms, facts, &genesis, committed, entry.map(|entry| *entry), out);
+            (Phase::Proving { facts, commit }, Answer::Entry(entry)) => {
+                self.proved(now_ms, facts, commit, entry.map(|entry| *entry), out);
             }
             (Phase::SeekingHead { facts, start }, Answer::Entry(entry)) => {
                 self.head_found(now_ms, facts, start, entry.map(|entry| *entry), out);
@@ -35,20 +35,28 @@ impl PartitionMachine {
             (Phase::Walking { facts, at, .. }, Answer::Entry(Some(entry))) => {
                 self.walked(now_ms, facts, at, *entry, out);
             }
+            (Phase::Doubting { facts, at }, Answer::TopicId(now)) if replaced(&self.chain().topic_id, &now) => {
+                self.topic_recreated(now_ms, &Facts { topic_id: now, ..facts }, at, out);
+            }
+            // the facts were older than the chain
+            (Phase::Doubting { .. }, Answer::TopicId(_)) => self.look_up(out),
             (phase, answer) => self.completed(now_ms, phase, answer, out),
         }
     }
 
-    fn looked_up(&mut self, now_ms: i64, facts: Facts, out: &mut Vec<Action>) {
+    fn looked_up(&mut self, now_ms: i64, facts: Facts, suspicion: Option<String>, out: &mut Vec<Action>) {
         if let Some(refusal) = self.foreign_owner(&facts) {
             return self.refuse(now_ms, refusal, out);
         }
         if let Some(genesis) = facts.genesis.clone() {
             return self.begin(now_ms, facts, genesis, out);
         }
-        if self.own_commit(&facts).is_some() {
-            let detail = "our own commit exists, but there is no genesis";
+        if let Some(detail) = suspicion {
             return self.refuse(now_ms, Refusal::new(RefusalCode::LedgerLostEntries, detail), out);
+        }
+        if self.own_commit(&facts).is_some() {
+            let suspicion = Some("our own commit exists, but there is no genesis".to_owned());
+            return self.ask(Ask::LookUp, Phase::LookingUp { suspicion }, out);
         }
         let generation = self.settings.generation;
         self.ask(Ask::Head { generation }, Phase::GuardingGenesis { facts }, out);
@@ -64,8 +72,8 @@ impl PartitionMachine {
             return Some(Refusal::new(RefusalCode::OtherLedger, detail));
         }
         let genesis = facts.genesis.as_ref()?;
-        if genesis.ledger != settings.ledger {
-            let detail = format!("the genesis belongs to ledger {}", genesis.ledger);
+        if genesis.ledger != settings.ledger || genesis.topic != settings.topic_partition.topic {
+            let detail = format!("the genesis belongs to topic `{}` of ledger {}", genesis.topic, genesis.ledger);
             return Some(Refusal::new(RefusalCode::BadEntry, detail));
         }
         let group_accepted = facts.accepted.iter().any(|a| a.group.as_deref() == Some(&*settings.group));
@@ -100,7 +108,8 @@ impl PartitionMachine {
         }
         if let Some((committed, metadata)) = self.own_commit(&adopted) {
             let (generation, start) = (metadata.generation, metadata.prev);
-            let phase = Phase::Proving { facts: adopted, genesis, committed };
+            let commit = OwnCommit { generation, start, committed };
+            let phase = Phase::Proving { facts: adopted, commit };
             return self.ask(Ask::Entry { generation, start }, phase, out);
         }
         if let Some(Committed { offset, .. }) = &adopted.committed {
@@ -126,23 +135,17 @@ impl PartitionMachine {
     }
 
     /// R7, R9: an entry at `prev` that ends at the committed offset is a batch that we know to be complete.
-    fn proved(
-        &mut self,
-        now_ms: i64,
-        facts: Facts,
-        genesis: &Genesis,
-        committed: Offset,
-        entry: Option<Entry>,
-        out: &mut Vec<Action>,
-    ) {
+    fn proved(&mut self, now_ms: i64, facts: Facts, commit: OwnCommit, entry: Option<Entry>, out: &mut Vec<Action>) {
+        let OwnCommit { generation, start, committed } = commit;
         let Some(entry) = entry.filter(|entry| entry.end == committed) else {
             let detail = format!("our commit of offset {committed} names an entry that is not there");
             return self.refuse(now_ms, Refusal::new(RefusalCode::LedgerLostEntries, detail), out);
         };
-        self.first_chain(genesis);
-        let chain = self.chain_mut();
-        chain.generation = entry.generation;
-        chain.topic_id.clone_from(&entry.topic_id);
+        let topic_id = entry.topic_id.clone();
+        self.chain = Some(Chain { generation, topic_id, fresh: false, leader_epoch: None });
+        if let Some(refusal) = self.bad_entry(start, &entry) {
+            return self.refuse(now_ms, refusal, out);
+        }
         self.follow(&entry);
         self.previous = match &entry.kind {
             Kind::Batch(_) => Previous::Unseen(Box::new(entry)),
@@ -152,14 +155,19 @@ impl PartitionMachine {
     }
 
     fn head_found(&mut self, now_ms: i64, facts: Facts, start: Offset, head: Option<Entry>, out: &mut Vec<Action>) {
-        match head {
-            None => self.walk(facts, start, None, out),
-            Some(Entry { kind: Kind::Seal(Seal { next }), .. }) => {
-                self.enter_generation(&next);
-                self.seek_head(facts, next.start, out);
-            }
-            Some(entry) => self.walked(now_ms, facts, entry.start, entry, out),
+        let Some(entry) = head else {
+            return self.walk(facts, start, None, out);
+        };
+        let Kind::Seal(Seal { next }) = &entry.kind else {
+            return self.walked(now_ms, facts, entry.start, entry, out);
+        };
+        if let Some(refusal) = self.bad_entry(entry.start, &entry) {
+            return self.refuse(now_ms, refusal, out);
         }
+        // what stands before the seal has not been read
+        self.chain_mut().fresh &= entry.start == start;
+        self.enter_generation(next);
+        self.seek_head(facts, next.start, out);
     }
 
     pub(super) fn walk(&mut self, facts: Facts, at: Offset, last: Option<Entry>, out: &mut Vec<Action>) {
@@ -207,18 +215,23 @@ impl PartitionMachine {
     /// What the chain remembers of an entry.
     pub(super) fn follow(&mut self, entry: &Entry) {
         let chain = self.chain_mut();
-        chain.fresh = false;
-        if let Kind::Batch(batch) = &entry.kind
-            && batch.leader_epoch.is_some()
-        {
-            chain.leader_epoch = batch.leader_epoch;
+        match &entry.kind {
+            Kind::Batch(batch) => {
+                chain.fresh = false;
+                chain.leader_epoch = batch.leader_epoch.or(chain.leader_epoch);
+            }
+            Kind::Empty | Kind::Hole(Hole { reason: HoleReason::AcceptedLoss }) => chain.fresh = false,
+            // written on fresh chains only
+            Kind::Hole(Hole { reason: HoleReason::Retention }) => chain.fresh = true,
+            Kind::Seal(_) => {}
         }
     }
 
-    pub(super) fn enter_generation(&mut self, next: &Next) {
+    fn enter_generation(&mut self, next: &Next) {
         let chain = self.chain_mut();
-        let fresh = chain.fresh || chain.topic_id != next.topic_id;
-        let leader_epoch = if fresh { None } else { chain.leader_epoch };
+        let another_topic = replaced(&chain.topic_id, &next.topic_id);
+        let fresh = chain.fresh || another_topic;
+        let leader_epoch = if another_topic { None } else { chain.leader_epoch };
         *chain = Chain { generation: next.generation, topic_id: next.topic_id.clone(), fresh, leader_epoch };
         self.previous = Previous::NoBatch;
     }
@@ -231,17 +244,18 @@ impl PartitionMachine {
                 let ask = Ask::Inspect(Box::new(entry.clone()));
                 self.ask(ask, Phase::Inspecting { facts, entry }, out);
             }
-            None => self.at_head(now_ms, &facts, at, out),
+            None => self.at_head(now_ms, facts, at, out),
         }
     }
 
     /// All batches are complete and the slot `at` is free.
-    pub(super) fn at_head(&mut self, now_ms: i64, facts: &Facts, at: Offset, out: &mut Vec<Action>) {
+    pub(super) fn at_head(&mut self, now_ms: i64, facts: Facts, at: Offset, out: &mut Vec<Action>) {
         if replaced(&self.chain().topic_id, &facts.topic_id) {
-            return self.topic_recreated(now_ms, facts, at, out);
+            return self.ask(Ask::TopicId, Phase::Doubting { facts, at }, out);
         }
         if self.settings.generation > self.chain().generation {
-            let next = Next { generation: self.settings.generation, topic_id: facts.topic_id.clone(), start: at };
+            let topic_id = facts.topic_id.or_else(|| self.chain().topic_id.clone());
+            let next = Next { generation: self.settings.generation, topic_id, start: at };
             return self.seal(at, next, out);
         }
         if facts.log.start > at {

@@ -145,13 +145,16 @@ pub enum Note {
 pub enum Ask {
     /// [`Answer::Facts`].
     LookUp,
-    /// Create the topic's genesis for all its partitions (R2); [`Answer::Genesis`] with the one that won.
+    /// Create the topic's genesis for all its partitions (R2); [`Answer::Genesis`] with the one that won. Where the
+    /// topic's folder holds entries, of whatever generation or partition, and still no genesis, the ledger lost it:
+    /// [`Answer::Refuse`].
     Genesis,
     /// The last entry of a generation: [`Answer::Entry`].
     Head { generation: Generation },
     /// [`Answer::Entry`].
     Entry { generation: Generation, start: Offset },
-    /// The topic's id now: [`Answer::TopicId`].
+    /// The topic's id now, from the broker and not from a cache: [`Answer::TopicId`]; no such topic:
+    /// [`Answer::Refuse`].
     TopicId,
     /// Create if absent: [`Answer::Created`] or [`Answer::Exists`]. What it names in `configs/` is stored before.
     Create(Box<Entry>),
@@ -241,7 +244,8 @@ pub struct Stored {
 /// What reading a batch again gave.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replay {
-    /// Asked before the first record was read.
+    /// `end` as asked before the first record was read: below the end of the batch nothing is read. `start` as asked
+    /// after the last record was read, so that what retention took meanwhile is not mistaken for compaction.
     pub log: LogRange,
     /// Asked after the last record was read.
     pub topic_id: Option<TopicId>,
