@@ -17,6 +17,9 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use dead_letter::Line;
+pub(crate) use sequence::{SYNC_BYTES, class, codec_class};
+
 use sequence::SequenceBody;
 
 /// Compressors and scratch of one worker, shared by all its files of one archive.

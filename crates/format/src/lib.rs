@@ -14,8 +14,11 @@ mod plan;
 pub mod route;
 pub mod compress;
 pub mod encode;
+pub mod decode;
 
 pub use bad::{BadReason, BadRecord};
+pub use decode::{Archived, FileReader, Kept, ReadError, ReadSummary, digest_file, kept, read_file};
 pub use encode::{Codec, FileEncoder, FileIdentity, FileSummary};
 pub use plan::{ShapeError, ShapeFault};
-pub use route::{PartitionIdx, Pipeline, Routed};
+pub use partitions::PartitionIdx;
+pub use route::{Pipeline, Routed};

@@ -8,9 +8,12 @@ use std::collections::BTreeMap;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::route::PartitionIdx;
-
 const SLOTS_MIN: usize = 64;
+
+/// An output partition of the open batch: small and dense, from 0, stable until
+/// [`crate::route::Pipeline::forget_partitions`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartitionIdx(u32);
 
 #[derive(Debug)]
 pub(crate) struct Partitions {
@@ -31,6 +34,15 @@ struct Known {
     start: usize,
     len: usize,
     partition: u32,
+}
+
+// === impl PartitionIdx ===
+
+impl PartitionIdx {
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
 }
 
 // === impl Partitions ===

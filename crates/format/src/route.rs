@@ -18,7 +18,7 @@ use secor_core::shape::{InputFormat, Shape, TimestampPolicy};
 use crate::bad::{BadReason, BadRecord};
 use crate::event_time;
 use crate::json::{Captures, Found, scan_object};
-use crate::partitions::Partitions;
+use crate::partitions::{PartitionIdx, Partitions};
 use crate::plan::{DELIMITER_BYTES_MAX, EventTimePlan, Plan, ShapeError, Source};
 
 #[cfg(test)]
@@ -38,11 +38,6 @@ pub struct Pipeline {
     key: Vec<u8>,
 }
 
-/// An output partition of the open batch: small and dense, from 0, stable until
-/// [`Pipeline::forget_partitions`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PartitionIdx(pub(crate) u32);
-
 /// Where a good record goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Routed<'r> {
@@ -58,15 +53,6 @@ pub struct Routed<'r> {
 enum NoTime {
     Missing,
     Bad(String),
-}
-
-// === impl PartitionIdx ===
-
-impl PartitionIdx {
-    #[must_use]
-    pub fn index(self) -> usize {
-        self.0 as usize
-    }
 }
 
 // === impl Pipeline ===
