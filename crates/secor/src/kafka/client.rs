@@ -112,8 +112,11 @@ impl Client {
                     Event::Error(error @ (KafkaError::LoginRefused { .. } | KafkaError::Tls { .. })) => {
                         return Err(error);
                     }
-                    Event::Error(error) => last = Some(error),
-                    Event::Assign(_) | Event::Revoke(_) | Event::Strayed(_) => {}
+                    // "all brokers are down" says less than what came before it.
+                    Event::Error(error) if last.is_none() || !error.to_string().contains("are down") => {
+                        last = Some(error);
+                    }
+                    Event::Error(_) | Event::Assign(_) | Event::Revoke(_) | Event::Strayed(_) => {}
                 }
             }
             if Instant::now() >= deadline {
