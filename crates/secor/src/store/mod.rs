@@ -22,6 +22,7 @@ mod checksum;
 mod error;
 pub mod key;
 mod local;
+pub mod object;
 mod probe;
 mod retry;
 mod s3;

@@ -1,0 +1,132 @@
+//! A proxy in front of an S3 server that does one thing wrong with PUTs and passes everything else on.
+//!
+//! One request per connection, so that a message ends where the connection does. Signatures hold: the header `Host` is
+//! passed on as the client signed it.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, JoinHandle};
+
+/// What happens to PUTs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The first is carried out and answered with 503.
+    StoreThen503,
+    /// The first is carried out; the connection is closed instead of an answer.
+    StoreThenCut,
+    /// So many are answered with 409 and not carried out.
+    Conflicts(u32),
+    /// None is carried out, all are answered with 503.
+    Down,
+    /// 412 becomes 200.
+    EverybodyWins,
+}
+
+pub struct Proxy {
+    address: SocketAddr,
+    state: Arc<State>,
+    listener: Option<JoinHandle<()>>,
+}
+
+struct State {
+    upstream: String,
+    fault: Fault,
+    puts: AtomicU32,
+    ended: AtomicBool,
+}
+
+impl Proxy {
+    /// `upstream` is `http://host:port`.
+    pub fn start(upstream: &str, fault: Fault) -> Self {
+        let upstream = upstream.strip_prefix("http://").expect("an endpoint without TLS").to_owned();
+        let state = Arc::new(State { upstream, fault, puts: AtomicU32::new(0), ended: AtomicBool::new(false) });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let serving = Arc::clone(&state);
+        let listener = thread::spawn(move || {
+            for client in listener.incoming() {
+                if serving.ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let serving = Arc::clone(&serving);
+                // A client that goes away is its own problem.
+                thread::spawn(move || drop(client.and_then(|client| serving.serve(client))));
+            }
+        });
+        Self { address, state, listener: Some(listener) }
+    }
+
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.state.ended.store(true, Ordering::Relaxed);
+        drop(TcpStream::connect(self.address)); // wakes the listener
+        drop(self.listener.take().map(JoinHandle::join));
+    }
+}
+
+impl State {
+    fn serve(&self, mut client: TcpStream) -> io::Result<()> {
+        let request = read_request(&client)?;
+        if !request.starts_with(b"PUT ") {
+            return client.write_all(&self.pass_on(&request)?);
+        }
+        let number = self.puts.fetch_add(1, Ordering::Relaxed);
+        let answer = match self.fault {
+            Fault::StoreThen503 if number == 0 => {
+                self.pass_on(&request).map(|_| Some(answer("503 Service Unavailable")))?
+            }
+            Fault::StoreThenCut if number == 0 => self.pass_on(&request).map(|_| None)?,
+            Fault::Conflicts(times) if number < times => Some(answer("409 Conflict")),
+            Fault::Down => Some(answer("503 Service Unavailable")),
+            Fault::EverybodyWins => Some(self.pass_on(&request)?)
+                .map(|said| if said.starts_with(b"HTTP/1.1 412") { answer("200 OK\r\nETag: \"0123\"") } else { said }),
+            _ => Some(self.pass_on(&request)?),
+        };
+        answer.map_or(Ok(()), |answer| client.write_all(&answer))
+    }
+
+    fn pass_on(&self, request: &[u8]) -> io::Result<Vec<u8>> {
+        let mut server = TcpStream::connect(&self.upstream)?;
+        server.write_all(request)?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        Ok(answer)
+    }
+}
+
+/// Head and body, with a request to close the connection.
+fn read_request(client: &TcpStream) -> io::Result<Vec<u8>> {
+    let mut client = BufReader::new(client);
+    let mut request = Vec::new();
+    let mut body_bytes = 0;
+    loop {
+        let mut line = String::new();
+        if client.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if line == "\r\n" {
+            break;
+        }
+        let lower = line.to_ascii_lowercase();
+        if let Some(length) = lower.strip_prefix("content-length:") {
+            body_bytes = length.trim().parse().map_err(io::Error::other)?;
+        }
+        if !lower.starts_with("connection:") {
+            request.extend_from_slice(line.as_bytes());
+        }
+    }
+    request.extend_from_slice(b"Connection: close\r\n\r\n");
+    client.take(body_bytes).read_to_end(&mut request)?;
+    Ok(request)
+}
+
+fn answer(status: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
+}
