@@ -7,3 +7,5 @@ pub mod store;
 pub mod ledger;
 pub mod kafka;
 pub mod worker;
+pub mod service;
+pub mod cli;

@@ -1,0 +1,212 @@
+//! What can be written on the command line: data and help texts, nothing else.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use clap_complete::Shell;
+use secor_core::ids::{Offset, TopicPartition};
+
+use super::target::{self, Source, Target};
+
+/// Options of every command.
+#[derive(Clone, Debug, Args)]
+pub struct Global {
+    /// Configuration file; without it, the one that SECOR_CONFIG names
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How log lines look on standard error
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text, value_name = "FORMAT")]
+    pub log_format: LogFormat,
+    /// Log more; twice: everything. RUST_LOG says it in detail
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people
+    Text,
+    /// One object a line
+    Json,
+}
+
+/// Archive: read the topics of the configuration and write their files, until a signal comes
+///
+/// SIGTERM or SIGINT: cut what is open, upload, commit and leave, within `kafka.shutdown_timeout`; a second one: leave
+/// at once. Any number of processes may run with the same configuration; they share the partitions.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor run --config secor.toml
+  secor run --config backfill.toml --until-end   # once, for cron: exit 76 when a partition was refused")]
+pub struct RunArgs {
+    /// Archive up to the end of the log as it is now, then exit
+    #[arg(long)]
+    pub until_end: bool,
+}
+
+/// Read the configuration, say what it means, and ask Kafka and the store
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor check --config secor.toml
+  secor check --config secor.toml --offline      # for CI: nothing but the file is looked at")]
+pub struct CheckArgs {
+    /// Do not ask Kafka and the store
+    #[arg(long)]
+    pub offline: bool,
+}
+
+/// Show it all with nothing installed: a broker in the process, a local folder, a kill, a verification
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor demo
+  secor demo --records 2000000 --folder /tmp/secor-demo")]
+pub struct DemoArgs {
+    /// How many records to produce and archive
+    #[arg(long, default_value_t = 600_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub records: u64,
+    /// Where to archive them; must be empty or missing. Without it, a new folder among the temporary ones
+    #[arg(long, value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+}
+
+/// Check the archive: no hole, no overlap, every file as it was stored
+///
+/// Exit code 0: all holds; 1: something was found.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor verify --config secor.toml                     # chains, sizes and checksums of all topics
+  secor verify clicks --deep                           # reads every record back
+  secor verify clicks:3 --deep --against-kafka         # and compares with the log
+  secor verify clicks --from 0 --to 100000 --expect 400000 --json")]
+pub struct VerifyArgs {
+    /// Only this topic, or this partition of it
+    #[arg(value_name = "TOPIC[:PARTITION]", value_parser = target::parse_topic)]
+    pub target: Option<Target>,
+    /// Read every record back, count and digest it
+    #[arg(long)]
+    pub deep: bool,
+    /// Compare offsets and content with the log, where Kafka still has them
+    #[arg(long)]
+    pub against_kafka: bool,
+    /// Only batches with records at or above this offset, in every partition
+    #[arg(long, value_name = "OFFSET", value_parser = target::parse_offset)]
+    pub from: Option<Offset>,
+    /// Only batches with records below this offset, in every partition
+    #[arg(long, value_name = "OFFSET", value_parser = target::parse_offset)]
+    pub to: Option<Offset>,
+    /// Find something unless exactly this many records are archived
+    #[arg(long, value_name = "N")]
+    pub expect: Option<u64>,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Print archived records
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor cat clicks:3@17 --config secor.toml            # partition 3, from offset 17 on
+  secor cat clicks:3@2026-11-01T00:00:00Z --json
+  secor cat clicks --follow                            # wait for more, as they are archived
+  secor cat s3://bucket/raw_logs/clicks/dt=2026-11-01/1_3_00000000000000000017.gz")]
+pub struct CatArgs {
+    /// Where to begin, or the URL of one file
+    #[arg(value_name = "TOPIC[:PARTITION[@OFFSET|@TIME]]|URL")]
+    pub source: Source,
+    /// Wait for more at the end
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Print partition and offset in front of every record
+    #[arg(long)]
+    pub offsets: bool,
+    /// Print one JSON object for every record, with all that the file kept
+    #[arg(long, conflicts_with = "offsets")]
+    pub json: bool,
+    /// Stop after this many records
+    #[arg(short = 'n', long, value_name = "N")]
+    pub records: Option<u64>,
+}
+
+/// Name the file that holds a record
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor locate clicks:3@17 --config secor.toml")]
+pub struct LocateArgs {
+    /// The record
+    #[arg(value_name = "TOPIC:PARTITION@OFFSET", value_parser = target::parse_record)]
+    pub record: (TopicPartition, Offset),
+    /// Print what the ledger knows of the file as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Look into the ledger
+#[derive(Clone, Debug, Args)]
+pub struct LedgerArgs {
+    #[command(subcommand)]
+    pub command: LedgerCommand,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub enum LedgerCommand {
+    List(LedgerListArgs),
+}
+
+/// List topics, generations and partitions; of a partition, its entries
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor ledger list --config secor.toml
+  secor ledger list clicks:3                           # every entry of partition 3")]
+pub struct LedgerListArgs {
+    /// Only this topic, or this partition of it
+    #[arg(value_name = "TOPIC[:PARTITION]", value_parser = target::parse_topic)]
+    pub target: Option<Target>,
+    /// Print one JSON object for every line
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Show what is refused and why, and do what only a person may decide
+///
+/// Without an --accept option it only shows. What an option does is printed and asked first.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor recover --config secor.toml                    # what is refused, and what would help
+  secor recover clicks:3 --accept-loss                 # record what Kafka no longer has
+  secor recover --accept-group --yes                   # go on with the group of the configuration")]
+pub struct RecoverArgs {
+    /// Only this topic, or this partition of it
+    #[arg(value_name = "TOPIC[:PARTITION]", value_parser = target::parse_topic)]
+    pub target: Option<Target>,
+    /// Record that records are lost which Kafka no longer has
+    #[arg(long)]
+    pub accept_loss: bool,
+    /// Go on with another consumer group than the recorded one
+    #[arg(long)]
+    pub accept_group: bool,
+    /// Go on with another Kafka cluster than the recorded one
+    #[arg(long)]
+    pub accept_cluster: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// Print the completions of a shell
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor completions bash > /etc/bash_completion.d/secor
+  secor completions zsh > ~/.zfunc/_secor")]
+pub struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub shell: Shell,
+}

@@ -1,0 +1,171 @@
+//! What a configuration means, in words: defaults filled in, secrets hidden, and for each archive the name that a file
+//! would get. For `secor check`.
+
+use std::io::{self, Write};
+
+use secor_core::flush::FlushPolicy;
+use secor_core::ids::{Generation, Offset};
+use secor_core::layout::{Layout, NameParts, extension};
+use secor_core::shape::{BadRecords, Compression, InputFormat, Output, OutputFormat, SequenceCompression, Shape};
+use secor_core::shape::{Timestamp, TimestampSource};
+
+use crate::config::{Archive, Config, Place, S3, Start, TopicPattern, format_duration, format_size};
+
+/// Writes one line for each section, and a paragraph for each archive.
+///
+/// # Errors
+/// When `out` can't be written.
+pub fn config(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    let kafka = &config.kafka;
+    writeln!(out, "file     {}", config.file.display())?;
+    writeln!(
+        out,
+        "kafka    {} as group `{}`, {}, new topics from {}",
+        kafka.brokers.join(", "),
+        kafka.group,
+        match kafka.isolation {
+            secor_core::manifest::Isolation::ReadCommitted => "committed records only",
+            secor_core::manifest::Isolation::ReadUncommitted => "uncommitted records too",
+        },
+        start(kafka.start)
+    )?;
+    for (name, value) in kafka.properties.shown() {
+        writeln!(out, "         {name} = {value}")?;
+    }
+    let place = match &config.store.place {
+        Place::File(_) => String::new(),
+        Place::S3(settings) => s3(settings),
+    };
+    writeln!(out, "store    {}{place}", config.store.url)?;
+    writeln!(out, "staging  {}", config.staging.path.display())?;
+    let limits = &config.limits;
+    let rate = match limits.records_per_second {
+        0 => "any rate".to_owned(),
+        rate => format!("{rate} records/s"),
+    };
+    writeln!(
+        out,
+        "limits   memory {}, disk {}, {} open writers, {rate}",
+        format_size(limits.memory),
+        format_size(limits.disk),
+        limits.open_writers
+    )?;
+    let token = if config.admin.token.is_some() { "with a token" } else { "read only, no token" };
+    writeln!(out, "admin    http://{} ({token})", config.admin.listen)?;
+    for (index, archive) in config.archives.iter().enumerate() {
+        writeln!(out)?;
+        describe_archive(index, archive, config.generation, out)?;
+    }
+    Ok(())
+}
+
+fn describe_archive(index: usize, archive: &Archive, generation: Generation, out: &mut dyn Write) -> io::Result<()> {
+    let shape = &*archive.shape;
+    let excluded = match archive.topics.exclude.as_slice() {
+        [] => String::new(),
+        exclude => format!(" but not {}", list(exclude)),
+    };
+    writeln!(out, "archive[{index}] {}{excluded}", list(&archive.topics.include))?;
+    let input = match shape.input.format {
+        InputFormat::Bytes => "any bytes",
+        InputFormat::Text => "UTF-8 text",
+        InputFormat::Json => "JSON objects",
+    };
+    let bad = match shape.bad_records {
+        BadRecords::DeadLetter => "bad records go to _dead_letters/",
+        BadRecords::Fail => "a bad record stops its partition",
+    };
+    writeln!(out, "         reads   {input}; {bad}")?;
+    writeln!(out, "         time    {} (zone {})", timestamp(&shape.timestamp), shape.time_zone)?;
+    writeln!(out, "         writes  {}", output(&shape.output))?;
+    writeln!(out, "         files   {}", example(shape, &archive.topics.include, generation))?;
+    writeln!(out, "         cuts    {}", flush(&archive.flush))
+}
+
+fn list(patterns: &[TopicPattern]) -> String {
+    patterns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn start(start: Start) -> String {
+    match start {
+        Start::Earliest => "the earliest record".to_owned(),
+        Start::Latest => "now".to_owned(),
+        Start::Committed => "the committed offset".to_owned(),
+        Start::Time(ms) => {
+            jiff::Timestamp::from_millisecond(ms).map_or_else(|_| format!("{ms} ms"), |time| time.to_string())
+        }
+    }
+}
+
+fn s3(s3: &S3) -> String {
+    let endpoint = s3.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+    let region = s3.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
+    let login = match &s3.credentials {
+        Some(credentials) => format!("key {}", credentials.access_key_id),
+        None => "the default chain of credentials".to_owned(),
+    };
+    format!("{endpoint}{region}, with {login}")
+}
+
+fn timestamp(timestamp: &Timestamp) -> String {
+    let field = timestamp.field.as_deref().unwrap_or_default();
+    let pattern = timestamp.pattern.as_deref().unwrap_or_default();
+    match timestamp.effective_source() {
+        TimestampSource::Field => format!("number in field `{field}`"),
+        TimestampSource::Kafka => "of the Kafka record".to_owned(),
+        TimestampSource::Clock => "when the batch was opened".to_owned(),
+        TimestampSource::Regex => format!("number found by `{pattern}`"),
+        TimestampSource::Iso8601 => format!("ISO 8601 in field `{field}`"),
+        TimestampSource::Pattern => format!("`{pattern}` in field `{field}`"),
+    }
+}
+
+fn output(output: &Output) -> String {
+    let format = match output.format {
+        OutputFormat::Text => format!("values, each followed by {:?}", output.delimiter),
+        OutputFormat::Sequence => "Hadoop SequenceFiles".to_owned(),
+    };
+    let level = output.level.map(|level| format!(" level {level}")).unwrap_or_default();
+    let compression = match output.compression {
+        Compression::None => return format!("{format}, uncompressed"),
+        Compression::Gzip => "gzip",
+        Compression::Zstd => "zstd",
+    };
+    let by = match (output.format, output.sequence_compression) {
+        (OutputFormat::Text, _) => "",
+        (OutputFormat::Sequence, SequenceCompression::Block) => " by blocks",
+        (OutputFormat::Sequence, SequenceCompression::Record) => " by records",
+    };
+    format!("{format}, {compression}{level}{by}")
+}
+
+/// The name of a file that begins at offset 100 of partition 0.
+fn example(shape: &Shape, topics: &[TopicPattern], generation: Generation) -> String {
+    let name = topics.iter().find_map(|topic| match topic {
+        TopicPattern::Name(name) => Some(name.as_str()),
+        TopicPattern::Pattern(_) => None,
+    });
+    let parts = NameParts {
+        topic: name.unwrap_or("<topic>"),
+        output_partition: &shape.output_partitions.join("/"),
+        generation,
+        partition: 0,
+        start: Offset::new(100).unwrap_or(Offset::ZERO),
+        ext: &extension(&shape.output),
+    };
+    // a checked configuration holds a layout that can be read
+    Layout::parse(&shape.layout).map_or_else(|error| error.to_string(), |layout| layout.key(&parts))
+}
+
+fn flush(flush: &FlushPolicy) -> String {
+    let duration = |ms: i64| format_duration(u64::try_from(ms).unwrap_or_default());
+    let limits = [
+        flush.bytes_max.map(|bytes| format!("at {} encoded", format_size(bytes))),
+        flush.records_max.map(|records| format!("at {records} records")),
+        flush.age_ms_max.map(|ms| format!("after {}", duration(ms))),
+        flush.timestamp_range_ms_max.map(|ms| format!("when Kafka timestamps are {} apart", duration(ms))),
+        flush.every_ms.map(|ms| format!("every {} of the clock", duration(ms))),
+        flush.at_minute.map(|minute| format!("at minute {minute} of every hour")),
+    ];
+    limits.into_iter().flatten().collect::<Vec<_>>().join(", or ")
+}
