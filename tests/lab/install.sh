@@ -3,7 +3,7 @@
 #
 #   tests/lab/install.sh [STEP...]        without a step: all
 #
-#   build    a C compiler and make, for librdkafka (cmake and perl too when "full" is asked)
+#   build    a C compiler and make, for librdkafka
 #   kafka    Apache Kafka 4.3.1, the jars, by Maven                                   55 MB
 #   hadoop   Hadoop's own SequenceFile reader, two jars, by Maven                     50 MB
 #   s3       versitygw 1.8.0, an S3 server, built by Go                               60 MB, two minutes the first time
@@ -67,6 +67,7 @@ need_java() {
 # --- steps ---
 
 step_build() {
+    command -v cargo >/dev/null || die "the command \`cargo\`: install Rust with rustup (https://rustup.rs)"
     need cc build-essential
     need c++ build-essential
     need make build-essential

