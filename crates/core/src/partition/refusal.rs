@@ -39,6 +39,8 @@ pub enum RefusalCode {
     ConfigMissing,
     /// A bad record, and `bad_records = "fail"`.
     BadRecord,
+    /// The broker's log holds a record that cannot be read: checksum or compression.
+    Unreadable,
 }
 
 impl Refusal {
@@ -55,7 +57,7 @@ impl fmt::Display for Refusal {
 }
 
 impl RefusalCode {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::LedgerLostEntries,
         Self::OtherLedger,
         Self::OtherGroup,
@@ -70,6 +72,7 @@ impl RefusalCode {
         Self::ReplayDiffers,
         Self::ConfigMissing,
         Self::BadRecord,
+        Self::Unreadable,
     ];
 
     /// The word in logs, `/api/status` and metrics.
@@ -90,6 +93,7 @@ impl RefusalCode {
             Self::ReplayDiffers => "replay_differs",
             Self::ConfigMissing => "config_missing",
             Self::BadRecord => "bad_record",
+            Self::Unreadable => "unreadable",
         }
     }
 
@@ -119,6 +123,7 @@ impl RefusalCode {
             Self::ReplayDiffers => "the log changed under the batch: see the operations page",
             Self::ConfigMissing => "restore `_secor/configs/`, or run the secor version that wrote the manifest",
             Self::BadRecord => "mend the producer, or set `bad_records = \"dead_letter\"`",
+            Self::Unreadable => "look at the broker's disk; another replica may have the record",
         }
     }
 }

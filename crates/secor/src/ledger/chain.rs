@@ -1,5 +1,8 @@
 //! Entries and resolutions: what stands in the slots of one chain.
 
+use std::collections::BTreeSet;
+
+use futures::FutureExt;
 use secor_core::ids::{Generation, Offset, TopicPartition};
 use secor_core::manifest::{Entry, Kind, Resolution, paths};
 
@@ -77,10 +80,14 @@ impl Ledger {
     ) -> Result<Option<Entry>, LedgerError> {
         let TopicPartition { topic, partition } = topic_partition;
         let folder = paths::entries(topic, generation, *partition);
-        let page = async |after: Option<Offset>| {
-            let after = after.map(|after| format!("{folder}/{}", paths::entry_name(after)));
-            let listed = self.store.list(&folder, after.as_deref(), head::PAGE_KEYS).await?;
-            listed.iter().map(|listed| slot_of(&listed.key)).collect::<Result<Vec<Offset>, LedgerError>>()
+        let page = |after: Option<Offset>| {
+            let folder = folder.clone();
+            let list = async move {
+                let after = after.map(|after| format!("{folder}/{}", paths::entry_name(after)));
+                let listed = self.store.list(&folder, after.as_deref(), head::PAGE_KEYS).await?;
+                listed.iter().map(|listed| slot_of(&listed.key)).collect::<Result<Vec<Offset>, LedgerError>>()
+            };
+            list.boxed()
         };
         let Some(start) = head::search(offset, page).await? else { return Ok(None) };
         let key = paths::entry(topic, generation, *partition, start);
@@ -106,6 +113,31 @@ impl Ledger {
             all.push(self.check_resolution(&key, topic_partition, (generation, start, n), resolution)?);
         }
         Ok(all)
+    }
+
+    /// The batches of a chain that have resolutions; one listing as a rule, because few have any.
+    ///
+    /// # Errors
+    /// When the store can't be asked, or something else stands among the resolutions.
+    pub async fn resolved(
+        &self,
+        topic_partition: &TopicPartition,
+        generation: Generation,
+    ) -> Result<BTreeSet<Offset>, LedgerError> {
+        let folder = paths::resolutions(&topic_partition.topic, generation, topic_partition.partition);
+        let mut starts = BTreeSet::new();
+        let mut after: Option<String> = None;
+        loop {
+            let page = self.store.list(&folder, after.as_deref(), head::PAGE_KEYS).await?;
+            for listed in &page {
+                let start = paths::resolution_start(&listed.key);
+                starts.insert(start.ok_or_else(|| LedgerError::NoEntry(listed.key.clone()))?);
+            }
+            after = page.last().map(|listed| listed.key.clone());
+            if page.len() < head::PAGE_KEYS {
+                return Ok(starts);
+            }
+        }
     }
 
     /// Creates the resolution if its number is free.

@@ -21,7 +21,7 @@ pub enum LedgerError {
     Unreadable { key: String, source: ParseError },
     #[error("`{key}` has {what} {found}, not {expected}")]
     Mismatch { key: String, what: &'static str, found: String, expected: String },
-    #[error("`{0}` stands among the entries and is none")]
+    #[error("`{0}` stands in a chain and is no part of it")]
     NoEntry(String),
     #[error("`{0}` was listed and is gone")]
     Vanished(String),

@@ -8,6 +8,7 @@
 //!
 //! Pure but for the listing that it is given, so that tests can count.
 
+use futures::future::BoxFuture;
 use secor_core::ids::Offset;
 
 /// Keys in one listing: what S3 gives in one answer.
@@ -26,11 +27,14 @@ enum Page {
 
 /// The largest slot that is not above `limit`. `list(after)` gives the first [`PAGE_KEYS`] slots above `after`,
 /// ascending.
-pub(super) async fn search<E>(
+pub(super) async fn search<'l, E>(
     limit: Offset,
-    list: impl AsyncFn(Option<Offset>) -> Result<Vec<Offset>, E>,
+    list: impl Fn(Option<Offset>) -> BoxFuture<'l, Result<Vec<Offset>, E>>,
 ) -> Result<Option<Offset>, E> {
-    let page = async |after: i64| list(Offset::new(after).ok()).await.map(|slots| digest(&slots, limit));
+    let page = |after: i64| {
+        let listed = list(Offset::new(after).ok());
+        async move { listed.await.map(|slots| digest(&slots, limit)) }
+    };
     let offset = |slot| Ok(Some(Offset::new(slot).expect("slots are offsets, and the search only goes up")));
 
     let first = list(None).await?;

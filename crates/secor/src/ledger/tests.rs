@@ -1,9 +1,10 @@
 //! The ledger against a store in memory: who wins, what is refused, and how many requests it takes.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::stream::TryStreamExt;
 use proptest::prelude::*;
 use secor_core::flush::CutReason;
@@ -236,6 +237,7 @@ async fn resolutions_count_up() {
     let all = ledger.resolutions(&clicks(), FIRST, offset(10)).await.expect("reads");
     assert_eq!(all, [resolution(1), resolution(2)]);
     assert_eq!(ledger.resolutions(&clicks(), FIRST, offset(11)).await.expect("reads"), []);
+    assert_eq!(ledger.resolved(&clicks(), FIRST).await.expect("lists"), BTreeSet::from([offset(10)]));
 }
 
 #[tokio::test]
@@ -354,11 +356,11 @@ async fn a_walk_names_what_it_can_not_read_and_goes_on() {
 /// Searches among `slots`, sorted; gives what was found and how many listings it took.
 fn search_counted(slots: &[i64], limit: i64) -> (Option<i64>, u32) {
     let count = Cell::new(0);
-    let list = async |after: Option<Offset>| {
+    let list = |after: Option<Offset>| {
         count.set(count.get() + 1);
         let from = after.map_or(0, |after| slots.partition_point(|slot| *slot <= after.get()));
         let page = slots[from..].iter().take(head::PAGE_KEYS).map(|slot| offset(*slot)).collect::<Vec<_>>();
-        Ok::<_, std::convert::Infallible>(page)
+        futures::future::ready(Ok::<_, std::convert::Infallible>(page)).boxed()
     };
     let found = futures::executor::block_on(head::search(offset(limit), list)).expect("lists");
     (found.map(Offset::get), count.get())

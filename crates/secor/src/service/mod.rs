@@ -1,0 +1,405 @@
+//! The running archive: everything put together, started, watched and ended in order.
+//!
+//! `start` opens what must be there (staging, store, ledger, Kafka), then lets records flow: the consumer's thread
+//! ([`consume`]) passes them to the workers, the workers' questions are answered by tasks ([`world`]). `finished` waits
+//! for what ends a run: a signal, the log end of `--until-end`, a refusal under `on_refused = "exit"`, or the death of
+//! a part; and then leaves in order: flush, commit, leave the group.
+
+mod settings;
+mod trouble;
+mod grants;
+mod status;
+mod genesis;
+mod files;
+mod world;
+mod consume;
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, OnceLock};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use secor_core::flush::CutReason;
+use secor_core::ids::{Offset, TopicPartition};
+use secor_core::manifest::Arbiter;
+use secor_core::partition::{Errand, Note};
+use tokio::sync::Notify;
+
+pub use settings::{kafka as kafka_settings, store as store_settings, topics as topic_selection};
+pub use status::{Overview, RefusalRow, Registry, Row};
+
+use crate::config::{Config, OnRefused};
+use crate::kafka::{BadPattern, Consumer, KafkaError, TopicSelection};
+use crate::ledger::{Ledger, LedgerError};
+use crate::store::{self, Backoff, StoreError};
+use crate::worker::budget::{Budget, Resource};
+use crate::worker::staging::Staging;
+use crate::worker::{Message, Outside, Pool};
+
+use consume::{Command, Listener};
+use settings::Common;
+use world::{Hands, Parts, World};
+
+/// How often the end of a run and the logs' ends are looked for.
+const WATCH_INTERVAL: Duration = Duration::from_millis(200);
+const LAG_INTERVAL: Duration = Duration::from_secs(10);
+/// How long one question to Kafka may take.
+const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
+/// After `shutdown_timeout`, how long the last bits may take.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a run is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Errands {
+    /// Archive until told to stop.
+    Archive,
+    /// Archive up to the log ends as they are at the start.
+    UntilEnd,
+    /// Make these topic partitions' last batches whole, without the group, and stop at the heads.
+    Recover { accept_loss: bool, partitions: Vec<TopicPartition> },
+}
+
+/// Why a run could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("the staging folder `{path}` can't be used")]
+    Staging { path: String, source: std::io::Error },
+    #[error("the store can't be opened")]
+    Store(#[from] StoreError),
+    #[error("the ledger can't be opened")]
+    Ledger(#[from] LedgerError),
+    #[error("Kafka can't be used")]
+    Kafka(#[from] KafkaError),
+    #[error("the topics can't be chosen")]
+    Topics(#[from] BadPattern),
+    #[error("a thread can't be started")]
+    Threads(#[source] std::io::Error),
+    #[error("the first start can't be recorded: {0}")]
+    FirstStart(String),
+}
+
+/// How a run ended.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Who is refused at the end.
+    pub refused: Vec<(TopicPartition, RefusalRow)>,
+    /// The consumer gave up.
+    pub consumer: Option<KafkaError>,
+    /// A worker died: a defect of the program.
+    pub worker_died: bool,
+    /// What was still in work when `shutdown_timeout` was over.
+    pub abandoned: usize,
+    /// What happened, for a recovery.
+    pub notes: Vec<(TopicPartition, Note)>,
+}
+
+/// A running archive.
+pub struct Service {
+    world: Arc<World>,
+    pool: Pool,
+    consumer: JoinHandle<Result<(), KafkaError>>,
+    worker_died: Arc<Notify>,
+    errands: Errands,
+}
+
+/// A way to look at a running archive and to ask it for a flush; cheap to clone.
+#[derive(Clone)]
+pub struct Control(Arc<World>);
+
+// === impl Service ===
+
+impl Service {
+    /// Opens everything and lets records flow.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(config: Arc<Config>, errands: Errands) -> Result<Self, StartError> {
+        let budget = Budget::new(settings::limits(&config));
+        let staging = Staging::open(&config.staging.path, Arc::clone(&budget)).map_err(|source| {
+            StartError::Staging { path: config.staging.path.display().to_string(), source }
+        })?;
+        let opened = store::open(&settings::store(&config))?;
+        let ledger = Ledger::open_or_create(opened, Arbiter::Store).await?;
+        let slot = Arc::new(OnceLock::new());
+        let consumer = connect(&config, &errands, Listener(Arc::clone(&slot))).await?;
+        let (world, consumer) = populate(&config, &errands, ledger, budget, consumer).await?;
+        assert!(slot.set(Arc::clone(&world)).is_ok(), "the world is made once");
+
+        let worker_died = Arc::new(Notify::new());
+        let died = Arc::clone(&worker_died);
+        let hands: Arc<dyn Outside> = Arc::new(Hands(Arc::clone(&world)));
+        let died: Arc<dyn Fn() + Send + Sync> = Arc::new(move || died.notify_one());
+        let pool = Pool::start(threads(&config), &staging, &hands, died).map_err(StartError::Threads)?;
+        world.grants.set_queues(pool.queues());
+        let (commands, told) = channel();
+        world.set_consumer(commands, consumer.waker());
+        if let Errands::Recover { partitions, .. } = &errands {
+            partitions.iter().for_each(|tp| consume::grant(tp, &world));
+        } else {
+            let topics = consumer.subscribed().iter().cloned().collect();
+            let first = genesis::first_start(&world, topics, config.kafka.start).await;
+            first.map_err(|trouble| StartError::FirstStart(trouble.to_string()))?;
+        }
+        let for_consumer = Arc::clone(&world);
+        let body = move || consume::consume(consumer, &told, &for_consumer);
+        let consumer = std::thread::Builder::new().name("consumer".to_owned()).spawn(body);
+        Ok(Self { world, pool, consumer: consumer.map_err(StartError::Threads)?, worker_died, errands })
+    }
+
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control(Arc::clone(&self.world))
+    }
+
+    /// Runs until `stop` resolves or the run ends by itself; then flushes, commits and leaves.
+    pub async fn finished(self, stop: impl Future<Output = ()>) -> Outcome {
+        let mut outcome = Outcome::default();
+        tokio::select! {
+            () = stop => tracing::info!("stopping: flush, commit, leave"),
+            () = self.worker_died.notified() => outcome.worker_died = true,
+            () = self.done() => {}
+        }
+        if !outcome.worker_died && !self.consumer.is_finished() {
+            outcome.abandoned = self.leave().await;
+        }
+        outcome.refused = self.world.registry.refused();
+        outcome.notes = self.world.registry.take_notes();
+        self.world.command(Command::Close);
+        let Self { world, pool, consumer, .. } = self;
+        let ended = tokio::task::spawn_blocking(move || {
+            let consumed = consumer.join();
+            world.grants.close();
+            (!outcome.worker_died).then(|| pool.join());
+            consumed
+        });
+        match ended.await {
+            Ok(Ok(consumed)) => outcome.consumer = consumed.err(),
+            Ok(Err(_)) | Err(_) => outcome.worker_died = true,
+        }
+        outcome
+    }
+
+    /// Resolves when the run has nothing more to do.
+    async fn done(&self) {
+        let mut looked_at_lag = Instant::now();
+        loop {
+            tokio::time::sleep(WATCH_INTERVAL).await;
+            let world = &self.world;
+            if self.consumer.is_finished() {
+                return;
+            }
+            if world.config.on_refused == OnRefused::Exit && !world.registry.refused().is_empty() {
+                return;
+            }
+            let over = match &self.errands {
+                Errands::Archive => false,
+                Errands::Recover { .. } => world.grants.all().is_empty(),
+                Errands::UntilEnd => all_reached(world).await,
+            };
+            if over {
+                return;
+            }
+            gauge_budget(&world.budget);
+            if looked_at_lag.elapsed() >= LAG_INTERVAL {
+                looked_at_lag = Instant::now();
+                look_at_lag(world).await;
+            }
+        }
+    }
+
+    /// Cuts, uploads and commits everything; how many topic partitions did not make it in time.
+    async fn leave(&self) -> usize {
+        let world = Arc::clone(&self.world);
+        let partitions = world.grants.all();
+        let reason = CutReason::Shutdown;
+        for tp in &partitions {
+            world.grants.send(tp, Message::Leave { topic_partition: tp.clone(), reason });
+        }
+        let deadline = Instant::now() + world.config.kafka.shutdown_timeout;
+        let waited = tokio::task::spawn_blocking(move || {
+            if world.grants.wait_ended(&partitions, deadline) {
+                return 0;
+            }
+            let left = world.grants.all();
+            consume::lose(&left, &world);
+            world.grants.wait_ended(&left, Instant::now() + LEAVE_PATIENCE);
+            left.len()
+        });
+        waited.await.unwrap_or_default()
+    }
+}
+
+// === impl Control ===
+
+impl Control {
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Cuts all open batches, or the one of a topic partition.
+    pub fn flush(&self, only: Option<&TopicPartition>) {
+        let reason = CutReason::Admin;
+        match only {
+            Some(tp) => self.0.grants.send(tp, Message::Cut { topic_partition: Some(tp.clone()), reason }),
+            None => self.0.grants.send_to_all_workers(|| Message::Cut { topic_partition: None, reason }),
+        }
+    }
+}
+
+fn threads(config: &Config) -> usize {
+    match config.workers.threads {
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    }
+}
+
+/// Reaches Kafka, waiting for a broker as long as `kafka.wait_for_broker` says.
+async fn connect(config: &Arc<Config>, errands: &Errands, listener: Listener) -> Result<Consumer, StartError> {
+    let deadline = Instant::now() + config.kafka.wait_for_broker;
+    let slot = listener.0;
+    for pause in Backoff::default().pauses() {
+        let (config, errands, listener) = (Arc::clone(config), errands.clone(), Listener(Arc::clone(&slot)));
+        let topics = settings::topics(&config)?;
+        let connected = tokio::task::spawn_blocking(move || consumer(&config, errands, topics, listener)).await;
+        match connected.expect("connecting does not panic") {
+            Ok(consumer) => return Ok(consumer),
+            Err(error @ KafkaError::BrokersDown { .. }) if Instant::now() + pause < deadline => {
+                tracing::warn!(%error, "waiting for a broker");
+                tokio::time::sleep(pause).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    unreachable!("pauses never end")
+}
+
+fn consumer(
+    config: &Config,
+    errands: Errands,
+    topics: TopicSelection,
+    listener: Listener,
+) -> Result<Consumer, KafkaError> {
+    let settings = settings::kafka(config, KAFKA_TIMEOUT);
+    match errands {
+        Errands::Archive | Errands::UntilEnd => Consumer::connect(&settings, topics, Box::new(listener)),
+        Errands::Recover { partitions, .. } => Consumer::read(&settings, &partitions),
+    }
+}
+
+/// Makes the world around a consumer that has not been polled yet.
+async fn populate(
+    config: &Arc<Config>,
+    errands: &Errands,
+    ledger: Ledger,
+    budget: Arc<Budget>,
+    consumer: Consumer,
+) -> Result<(Arc<World>, Consumer), StartError> {
+    let until_end = *errands == Errands::UntilEnd;
+    let (cluster, until, consumer) = tokio::task::spawn_blocking(move || {
+        let handle = consumer.handle();
+        let until = if until_end { Some(log_ends(&consumer)?) } else { None };
+        Ok::<_, KafkaError>((handle.cluster_id()?, until, consumer))
+    })
+    .await
+    .expect("asking does not panic")?;
+    let common = Common {
+        ledger: ledger.identity().ledger.clone(),
+        group: Arc::from(config.kafka.group.as_str()),
+        cluster: Arc::from(cluster),
+        errand: match errands {
+            Errands::Archive | Errands::UntilEnd => Errand::Archive,
+            Errands::Recover { accept_loss, .. } => Errand::Recover { accept_loss: *accept_loss },
+        },
+    };
+    let registry = Arc::new(Registry::new());
+    if matches!(errands, Errands::Recover { .. }) {
+        registry.keep_notes();
+    }
+    let handle = consumer.handle();
+    let parts = Parts { config: Arc::clone(config), common, ledger, budget, registry, handle, until };
+    Ok((Arc::new(World::new(parts)), consumer))
+}
+
+/// The log ends of all topic partitions that the consumer reads.
+fn log_ends(consumer: &Consumer) -> Result<BTreeMap<TopicPartition, Offset>, KafkaError> {
+    let handle = consumer.handle();
+    let mut partitions = Vec::new();
+    for topic in consumer.subscribed() {
+        let topic: Arc<str> = Arc::from(topic.as_str());
+        let numbers = handle.partitions(&topic)?;
+        partitions.extend(numbers.into_iter().map(|partition| TopicPartition::new(Arc::clone(&topic), partition)));
+    }
+    let ranges = handle.log_ranges(&partitions)?;
+    ranges.into_iter().map(|(tp, range)| Ok((tp, range?.end))).collect()
+}
+
+/// `--until-end`: every topic partition was released by us, is refused, or is committed up to its end by whoever has it.
+async fn all_reached(world: &Arc<World>) -> bool {
+    let until = world.until.as_ref().expect("until-end knows the ends");
+    let overview = world.registry.overview();
+    let settled = |tp: &TopicPartition| {
+        overview.topic_partitions.get(&tp.to_string()).is_some_and(|row| !row.granted || row.refusal.is_some())
+    };
+    let open: Vec<_> = until.iter().filter(|(tp, _)| !settled(tp)).map(|(tp, end)| (tp.clone(), *end)).collect();
+    if open.is_empty() {
+        return true;
+    }
+    if open.iter().any(|(tp, _)| world.grants.of(tp).is_some()) {
+        return false;
+    }
+    let asked: Vec<_> = open.iter().map(|(tp, _)| tp.clone()).collect();
+    let Ok(committed) = world.kafka(move |handle| handle.committed(&asked)).await else {
+        return false;
+    };
+    let reached = |tp: &TopicPartition, end: Offset| {
+        committed.iter().any(|(at, committed)| {
+            at == tp && matches!(committed, Ok(Some(committed)) if committed.offset >= end)
+        })
+    };
+    open.iter().all(|(tp, end)| reached(tp, *end))
+}
+
+fn gauge_budget(budget: &Budget) {
+    let used = |resource| budget.used(resource) as f64;
+    metrics::gauge!("secor_memory_bytes").set(used(Resource::Memory) + used(Resource::Fetched));
+    metrics::gauge!("secor_staged_disk_bytes").set(used(Resource::Disk));
+    metrics::gauge!("secor_open_writers").set(used(Resource::Writers));
+}
+
+async fn look_at_lag(world: &Arc<World>) {
+    let partitions = world.grants.all();
+    if partitions.is_empty() {
+        return;
+    }
+    match world.kafka(move |handle| handle.log_ranges(&partitions)).await {
+        Ok(ranges) => {
+            for (tp, range) in ranges {
+                if let Ok(range) = range {
+                    world.registry.log_end(&tp, range.end);
+                }
+            }
+        }
+        Err(trouble) => tracing::debug!(%trouble, "the logs' ends are unknown"),
+    }
+}
+
+// === impl StartError ===
+
+impl StartError {
+    /// One line: what to do.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Staging { .. } => "set `staging.path` to a folder that this user may write",
+            Self::Store(error) => error.hint(),
+            Self::Ledger(error) => error.hint(),
+            Self::Kafka(error) => error.hint(),
+            Self::Topics(_) => "a topic that begins with `^` is a regular expression",
+            Self::Threads(_) => "raise the limit of processes, or lower `workers.threads`",
+            Self::FirstStart(_) => "start again; what was recorded so far counts",
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! From the configuration to what the rooms below want to know.
+
+use std::time::Duration;
+
+use secor_core::manifest::Isolation;
+use secor_core::partition::{OnTopicRecreated, Settings};
+
+use crate::config::{self, Config, Place, TopicPattern};
+use crate::kafka::{self, BadPattern, TopicSelection};
+use crate::store::{S3Settings, Secret, StoreSettings};
+use crate::worker::budget::Limits;
+
+/// Of `limits.memory`, what librdkafka may hold beside it.
+const FETCH_SHARE: u64 = 4;
+const FETCH_MEMORY_BYTES_MIN: u64 = 1 << 20;
+const FETCH_MEMORY_BYTES_MAX: u64 = 64 << 20;
+/// How long a refused topic partition waits before it looks again.
+const RETRY_REFUSED_MS: i64 = 60_000;
+
+/// Where the archive is and how to log in to it.
+#[must_use]
+pub fn store(config: &Config) -> StoreSettings {
+    let secret = |secret: &config::Secret| Secret::new(secret.expose());
+    let s3 = match &config.store.place {
+        Place::File(_) => S3Settings::default(),
+        Place::S3(s3) => {
+            let credentials = s3.credentials.as_ref();
+            S3Settings {
+                endpoint: s3.endpoint.clone(),
+                region: s3.region.clone(),
+                access_key_id: credentials.map(|credentials| credentials.access_key_id.clone()),
+                secret_access_key: credentials.map(|credentials| secret(&credentials.secret_access_key)),
+                session_token: credentials.and_then(|credentials| credentials.session_token.as_ref()).map(secret),
+                path_style: Some(s3.path_style),
+                allow_http: s3.allow_http,
+            }
+        }
+    };
+    StoreSettings { url: config.store.url.clone(), s3 }
+}
+
+/// How to reach the brokers. `timeout` bounds the wait for the first of them and each later question.
+#[must_use]
+pub fn kafka(config: &Config, timeout: Duration) -> kafka::Settings {
+    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let share = config.limits.memory / FETCH_SHARE;
+    kafka::Settings {
+        brokers: config.kafka.brokers.clone(),
+        group: config.kafka.group.clone(),
+        client_id: format!("secor-{}", std::process::id()),
+        properties: config.kafka.properties.expose().map(own).collect(),
+        isolation: match config.kafka.isolation {
+            Isolation::ReadCommitted => kafka::Isolation::ReadCommitted,
+            Isolation::ReadUncommitted => kafka::Isolation::ReadUncommitted,
+        },
+        fetch_memory_bytes: share.clamp(FETCH_MEMORY_BYTES_MIN, FETCH_MEMORY_BYTES_MAX),
+        timeout,
+    }
+}
+
+/// The topics of all archives.
+///
+/// # Errors
+/// None for a checked configuration.
+pub fn topics(config: &Config) -> Result<TopicSelection, BadPattern> {
+    let mut selection = TopicSelection::default();
+    for archive in &config.archives {
+        let include: Vec<&str> = archive.topics.include.iter().map(TopicPattern::as_str).collect();
+        let exclude: Vec<&str> = archive.topics.exclude.iter().map(TopicPattern::as_str).collect();
+        selection.extend(TopicSelection::parse(&include, &exclude)?);
+    }
+    Ok(selection)
+}
+
+#[must_use]
+pub fn limits(config: &Config) -> Limits {
+    Limits {
+        memory_bytes_max: config.limits.memory,
+        disk_bytes_max: config.limits.disk,
+        open_writers_max: config.limits.open_writers as u64,
+    }
+}
+
+/// What the machines of all topic partitions have in common.
+pub(super) struct Common {
+    pub ledger: secor_core::ids::LedgerId,
+    pub group: std::sync::Arc<str>,
+    pub cluster: std::sync::Arc<str>,
+    pub errand: secor_core::partition::Errand,
+}
+
+pub(super) fn machine(
+    config: &Config,
+    archive: &config::Archive,
+    common: &Common,
+    topic_partition: secor_core::ids::TopicPartition,
+    until: Option<secor_core::ids::Offset>,
+) -> Settings {
+    Settings {
+        ledger: common.ledger.clone(),
+        topic_partition,
+        group: common.group.clone(),
+        cluster: common.cluster.clone(),
+        generation: config.generation,
+        flush: archive.flush.clone(),
+        on_topic_recreated: match config.on_topic_recreated {
+            config::OnTopicRecreated::Refuse => OnTopicRecreated::Refuse,
+            config::OnTopicRecreated::NewGeneration => OnTopicRecreated::NewGeneration,
+        },
+        revoke_flush_bytes_min: config.kafka.revoke_flush_min,
+        until,
+        errand: common.errand,
+        retry_refused_ms: RETRY_REFUSED_MS,
+    }
+}
