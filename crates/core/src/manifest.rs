@@ -303,3 +303,31 @@ impl Resolution {
         self.files.iter().find(|file| file.key == key).map(|file| &file.outcome)
     }
 }
+
+// === impl Kind ===
+
+impl Kind {
+    /// The persisted word.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Batch(_) => "batch",
+            Self::Empty => "empty",
+            Self::Hole(_) => "hole",
+            Self::Seal(_) => "seal",
+        }
+    }
+}
+
+// === impl HoleReason ===
+
+impl HoleReason {
+    /// The persisted word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Retention => "retention",
+            Self::AcceptedLoss => "accepted_loss",
+        }
+    }
+}

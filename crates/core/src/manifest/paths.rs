@@ -76,3 +76,11 @@ pub fn resolutions(topic: &str, generation: Generation, partition: i32) -> Strin
 pub fn resolution(topic: &str, generation: Generation, partition: i32, start: Offset, n: u32) -> String {
     format!("{}/{:020}.{n}.json", resolutions(topic, generation, partition), start.get())
 }
+
+/// The batch that a key under `resolutions/` is about.
+#[must_use]
+pub fn resolution_start(key: &str) -> Option<Offset> {
+    let (digits, n) = key.rsplit('/').next()?.strip_suffix(".json")?.split_once('.')?;
+    let named = digits.len() == 20 && n.parse::<u32>().is_ok();
+    Offset::new(digits.parse().ok().filter(|_| named)?).ok()
+}

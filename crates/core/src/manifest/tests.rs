@@ -210,6 +210,8 @@ fn paths_are_golden() {
         paths::resolution("clicks", generation, 12, offset(1_234), 3),
         "_secor/topics/clicks/2/00012/resolutions/00000000000000001234.3.json"
     );
+    assert_eq!(paths::resolution_start("x/00000000000000001234.3.json"), Some(offset(1_234)));
+    assert_eq!(paths::resolution_start("x/00000000000000001234.json"), None);
     let hash = ConfigHash::of(b"");
     assert_eq!(paths::config(&hash), format!("_secor/configs/{hash}"));
     assert_eq!(hash.0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use secor_core::manifest::FileEntry;
 use secor_format::{ReadError, ReadSummary, digest_file};
 
+use super::AuditError;
 use super::files::{BatchCheck, Content};
 use super::report::{Finding, FindingCode};
-use super::AuditError;
 use crate::store::object;
 
 pub(super) async fn read_back(
@@ -43,17 +43,14 @@ pub(super) async fn read_back(
     })
 }
 
-fn compare(
-    summary: &ReadSummary,
-    content: &Content,
-    range: std::ops::Range<i64>,
-) -> Option<(FindingCode, String)> {
+fn compare(summary: &ReadSummary, content: &Content, range: std::ops::Range<i64>) -> Option<(FindingCode, String)> {
     if summary.records != content.records {
         let detail = format!("holds {} records, expected {}", summary.records, content.records);
         return Some((FindingCode::WrongCount, detail));
     }
     if summary.values_digest != content.values_digest {
-        let detail = format!("holds other values: digest {}, expected {}", summary.values_digest, content.values_digest);
+        let detail =
+            format!("holds other values: digest {}, expected {}", summary.values_digest, content.values_digest);
         return Some((FindingCode::WrongContent, detail));
     }
     if let Some(found) = summary.records_digest.filter(|found| *found != content.records_digest) {

@@ -18,7 +18,9 @@ use crate::store::{Checksum, ObjectInfo};
 pub(super) enum Successor {
     /// Nothing: the batch is the last one.
     None,
-    Entry { receipt: Option<Receipt> },
+    Entry {
+        receipt: Option<Receipt>,
+    },
     /// Something that can't be read.
     Unreadable,
 }
@@ -100,12 +102,7 @@ impl BatchCheck<'_> {
         Ok(contents)
     }
 
-    fn receipt<'a>(
-        &self,
-        successor: &'a Successor,
-        contents: &Contents,
-        checked: &mut Checked,
-    ) -> Option<&'a Receipt> {
+    fn receipt<'a>(&self, successor: &'a Successor, contents: &Contents, checked: &mut Checked) -> Option<&'a Receipt> {
         let Successor::Entry { receipt } = successor else { return None };
         let mut bad = |detail: String| checked.findings.push(self.place.finding(FindingCode::BadReceipt, detail));
         let Some(receipt) = receipt else {

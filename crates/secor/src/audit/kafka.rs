@@ -127,7 +127,8 @@ fn differences(audited: &AuditedBatch, batch: &Batch, found: &BTreeMap<String, C
         let detail = match found.get(&file.key) {
             Some(found) if *found == expected => continue,
             Some(found) if found.records == expected.records => {
-                let detail = format!("the log gives digest {}, archived is {}", found.records_digest, expected.records_digest);
+                let detail =
+                    format!("the log gives digest {}, archived is {}", found.records_digest, expected.records_digest);
                 findings.push(audited.place.file(FindingCode::KafkaContent, &file.key, detail));
                 continue;
             }
@@ -301,11 +302,7 @@ impl Tally {
     }
 
     fn content(&self) -> Content {
-        Content {
-            records: self.records,
-            records_digest: self.digests.records(),
-            values_digest: self.digests.values(),
-        }
+        Content { records: self.records, records_digest: self.digests.records(), values_digest: self.digests.values() }
     }
 }
 

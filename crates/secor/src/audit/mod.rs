@@ -38,6 +38,8 @@ use crate::store::StoreError;
 pub struct Request {
     /// Empty: all topics of the ledger.
     pub topics: Vec<String>,
+    /// Only this partition of them; stray objects are not looked for then.
+    pub partition: Option<i32>,
     /// Only batches that reach above this offset; counts begin here.
     pub from: Option<Offset>,
     /// Only batches that begin below this offset; counts end here.
@@ -159,6 +161,7 @@ impl TopicAudit<'_> {
         partitions.extend(stored.iter().map(|(_, partition)| *partition));
         partitions.sort_unstable();
         partitions.dedup();
+        partitions.retain(|partition| self.request.partition.is_none_or(|only| only == *partition));
 
         let mut known = KnownKeys::default();
         let mut reports = Vec::new();
@@ -188,7 +191,9 @@ impl TopicAudit<'_> {
             }
             reports.push(audited.report);
         }
-        report.findings.extend(stray::search(self.ledger, self.topic, &partitions, &mut known).await?);
+        if self.request.partition.is_none() {
+            report.findings.extend(stray::search(self.ledger, self.topic, &partitions, &mut known).await?);
+        }
         report.topics.push(TopicReport { topic: self.topic.to_owned(), partitions: reports });
         Ok(())
     }

@@ -192,7 +192,8 @@ impl PartitionAudit<'_> {
         if batch.records == entry.range().len() && records == batch.records {
             return Ok(to.get().abs_diff(from.get()));
         }
-        Err("`--from` or `--to` lies inside this batch, which has not one record per offset: name one of its ends".into())
+        Err("`--from` or `--to` lies inside this batch, which has not one record per offset: name one of its ends"
+            .into())
     }
 
     fn place(&self) -> Place {
