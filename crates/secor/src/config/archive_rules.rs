@@ -1,13 +1,14 @@
-//! What must go together within an `[[archive]]`, and between several of them.
+//! What must go together within an `[[archive]]`, and between several of them. What makes a shape impossible is the
+//! formats' own knowledge ([`Pipeline::new`]); here is what a shape can't know: what the user wrote and what not, the
+//! other archives, the limits.
 
 use secor_core::layout::{Layout, OutputPartitionTemplate};
-use secor_core::shape::{Compression, InputFormat, OutputFormat, TimestampSource};
+use secor_core::shape::{Compression, OutputFormat, TimestampSource};
+use secor_format::Pipeline;
 
 use super::document::{ArchiveTable, FlushTable};
 use super::tree::Findings;
-use super::{Limits, TopicPattern, TopicSet, checks, rules, units};
-
-const GZIP_LEVEL_MAX: u8 = 12;
+use super::{Limits, TopicPattern, TopicSet, rules, units};
 
 /// Every named topic has exactly one archive.
 pub(super) fn topics(archives: &[ArchiveTable], findings: &mut Findings) {
@@ -38,10 +39,10 @@ pub(super) fn topics(archives: &[ArchiveTable], findings: &mut Findings) {
 /// Everything about the archive at `path`.
 pub(super) fn archive(path: &str, archive: &ArchiveTable, limits: &Limits, findings: &mut Findings) {
     let mut rules = Rules { path, archive, findings };
-    rules.timestamp();
-    rules.output_partitions();
+    rules.shape();
+    rules.clock();
     rules.output();
-    rules.layout();
+    rules.topic_names();
     rules.flush(limits);
 }
 
@@ -64,78 +65,23 @@ impl Rules<'_> {
         self.findings.is_written(&format!("{}.{key}", self.path))
     }
 
-    fn timestamp(&mut self) {
-        let timestamp = &self.archive.timestamp;
-        let source = timestamp.effective_source();
-        let word = source_word(source);
-        let reads_field =
-            matches!(source, TimestampSource::Field | TimestampSource::Iso8601 | TimestampSource::Pattern);
-        let reads_pattern = matches!(source, TimestampSource::Regex | TimestampSource::Pattern);
-        match (&timestamp.field, reads_field) {
-            (None, true) => self.mistake(
-                &["timestamp.source", "timestamp.field"],
-                "needs a field",
-                format!("source `{word}` reads a JSON field and none is named"),
-                "add field = \"...\" to timestamp",
-            ),
-            (Some(_), false) => self.mistake(
-                &["timestamp.field", "timestamp.source"],
-                "has no effect",
-                format!("source `{word}` reads no field"),
-                "leave field out, or set source = \"field\", \"iso8601\" or \"pattern\"",
-            ),
-            (Some(_), true) if self.archive.input.format != InputFormat::Json => self.mistake(
-                &["timestamp.field", "input.format"],
-                "needs JSON",
-                "only a JSON value has fields",
-                "set input = { format = \"json\" }, or source = \"kafka\" or \"regex\"",
-            ),
-            _ => {}
-        }
-        match (&timestamp.pattern, reads_pattern) {
-            (None, true) => self.mistake(
-                &["timestamp.source", "timestamp.pattern"],
-                "needs a pattern",
-                format!("source `{word}` has nothing to read by"),
-                "add pattern = '...' to timestamp",
-            ),
-            (Some(_), false) => self.mistake(
-                &["timestamp.pattern", "timestamp.source"],
-                "has no effect",
-                format!("source `{word}` reads no pattern"),
-                "leave pattern out, or set source = \"regex\" or \"pattern\"",
-            ),
-            (Some(pattern), true) if source == TimestampSource::Regex => self.regex(pattern),
-            _ => {}
+    /// What the formats say: the same checks that a worker makes when it opens a batch.
+    fn shape(&mut self) {
+        let Err(error) = Pipeline::new(&rules::shape(self.archive)) else { return };
+        for fault in error.faults {
+            let mut keys = vec![fault.key.as_str()];
+            keys.extend(related(&fault.key));
+            self.mistake(&keys, "not valid", fault.message, fault.hint);
         }
     }
 
-    fn regex(&mut self, pattern: &str) {
-        const HINT: &str = "put the number's digits into brackets: 'ts=([0-9]+)'";
-        match regex::bytes::Regex::new(pattern) {
-            Ok(regex) if regex.captures_len() < 2 => {
-                let why = format!("`{pattern}` has no group");
-                self.mistake(&["timestamp.pattern"], "not valid", why, HINT);
-            }
-            Ok(_) => {}
-            Err(error) => {
-                let reason = checks::last_line(&error.to_string()).to_owned();
-                let why = format!("`{pattern}` is not a regular expression: {reason}");
-                self.mistake(&["timestamp.pattern"], "not valid", why, HINT);
-            }
+    fn clock(&mut self) {
+        if self.archive.timestamp.effective_source() != TimestampSource::Clock {
+            return;
         }
-    }
-
-    fn output_partitions(&mut self) {
         for (index, text) in self.archive.output_partitions.iter().enumerate() {
-            let Ok(template) = OutputPartitionTemplate::parse(text) else { continue };
-            let key = format!("output_partitions[{index}]");
-            if template.needs_field() && self.archive.input.format != InputFormat::Json {
-                let why = format!("`{text}` names a field, and only a JSON value has fields");
-                let hint = "set input = { format = \"json\" }";
-                self.mistake(&[&key, "input.format"], "needs JSON", why, hint);
-            }
-            if template.needs_timestamp() && self.archive.timestamp.effective_source() == TimestampSource::Clock {
+            if OutputPartitionTemplate::parse(text).is_ok_and(|template| template.needs_timestamp()) {
+                let key = format!("output_partitions[{index}]");
                 let why = format!("`{text}` asks for the event time, and source `clock` has one for the whole batch");
                 let hint = "write {clock:...}, or name another source";
                 self.mistake(&[&key, "timestamp.source"], "ambiguous", why, hint);
@@ -145,25 +91,6 @@ impl Rules<'_> {
 
     fn output(&mut self) {
         let output = &self.archive.output;
-        match (output.level, output.compression) {
-            (Some(_), Compression::None) => self.mistake(
-                &["output.level", "output.compression"],
-                "has no effect",
-                "nothing is compressed",
-                "add compression = \"gzip\" or \"zstd\"",
-            ),
-            (Some(level), Compression::Gzip) if level > GZIP_LEVEL_MAX => self.mistake(
-                &["output.level", "output.compression"],
-                "out of range",
-                format!("{level} is above {GZIP_LEVEL_MAX}, the highest of gzip"),
-                "write 1 to 12",
-            ),
-            _ => {}
-        }
-        if output.delimiter.is_empty() {
-            let why = "records could not be told apart";
-            self.mistake(&["output.delimiter"], "is empty", why, "write \"\\n\", or leave it out");
-        }
         match output.format {
             OutputFormat::Text => self.without_effect(
                 &["output.sequence_compression", "output.sequence_key"],
@@ -188,25 +115,22 @@ impl Rules<'_> {
     fn without_effect(&mut self, keys: &[&str], why: &str, hint: &str) {
         for key in keys {
             if self.is_written(key) {
-                self.mistake(&[key], "has no effect", why, hint);
+                self.mistake(&[key, "output.format", "output.compression"], "has no effect", why, hint);
             }
         }
     }
 
-    fn layout(&mut self) {
+    fn topic_names(&mut self) {
         let Ok(layout) = Layout::parse(&self.archive.layout) else { return };
-        if !self.archive.output_partitions.is_empty() && !layout.names_output_partition() {
-            self.mistake(
-                &["layout", "output_partitions"],
-                "contradicts output_partitions",
-                format!("the files of `{}` have no folder for them", self.archive.layout),
-                "leave output_partitions out, or put {output_partition} into the layout",
-            );
-        }
         for (index, topic) in self.archive.topics.iter().enumerate().filter(|(_, topic)| !topic.starts_with('^')) {
             if let Err(error) = layout.check_topic(topic) {
                 let key = format!("topics[{index}]");
-                self.mistake(&[&key], "not valid", error.to_string(), "archive it with another layout or prefix");
+                self.mistake(
+                    &[&key, "layout"],
+                    "not valid",
+                    error.to_string(),
+                    "archive it with another layout or prefix",
+                );
             }
         }
     }
@@ -238,13 +162,14 @@ fn topic_set(archive: &ArchiveTable) -> TopicSet {
     TopicSet { include: patterns(&archive.topics), exclude: patterns(&archive.exclude_topics) }
 }
 
-fn source_word(source: TimestampSource) -> &'static str {
-    match source {
-        TimestampSource::Field => "field",
-        TimestampSource::Kafka => "kafka",
-        TimestampSource::Clock => "clock",
-        TimestampSource::Regex => "regex",
-        TimestampSource::Iso8601 => "iso8601",
-        TimestampSource::Pattern => "pattern",
+/// Keys that a fault about `key` may come from as well: when one of them is refused, the fault is not the user's.
+fn related(key: &str) -> &'static [&'static str] {
+    match key {
+        "output.level" => &["output.compression"],
+        "output.delimiter" => &["output.format"],
+        "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input.format", "time_zone"],
+        "layout" => &["output_partitions"],
+        key if key.starts_with("output_partitions") => &["input.format"],
+        _ => &[],
     }
 }

@@ -170,7 +170,7 @@ pub(super) fn extension(text: &str) -> Result<(), Objection> {
 }
 
 /// The regex crate draws the place of an error over several lines; the last says what it is.
-pub(super) fn last_line(text: &str) -> &str {
+fn last_line(text: &str) -> &str {
     let line = text.lines().last().unwrap_or(text).trim();
     line.strip_prefix("error: ").unwrap_or(line)
 }

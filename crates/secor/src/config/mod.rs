@@ -210,7 +210,7 @@ impl Config {
     /// Everything that is wrong with it.
     pub fn load(file: Option<&Path>) -> Result<Self, ConfigErrors> {
         let environment = ProcessEnvironment;
-        let from_variable = || environment.variable(CONFIG_VARIABLE).map(PathBuf::from);
+        let from_variable = || environment.variable(CONFIG_VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from);
         let Some(file) = file.map(Path::to_owned).or_else(from_variable) else {
             return Err(ConfigErrors::of_file(
                 Path::new("configuration"),

@@ -182,19 +182,10 @@ fn into_archive(table: ArchiveTable) -> Archive {
     let patterns = |texts: &[String]| -> Vec<TopicPattern> {
         texts.iter().map(|text| TopicPattern::parse(text).expect("expressions were checked with the tree")).collect()
     };
-    let flush = if table.flush == FlushTable::default() { DEFAULT_FLUSH } else { table.flush };
+    let flush = if table.flush == FlushTable::default() { &DEFAULT_FLUSH } else { &table.flush };
     Archive {
         topics: TopicSet { include: patterns(&table.topics), exclude: patterns(&table.exclude_topics) },
-        shape: Arc::new(Shape {
-            version: Shape::VERSION,
-            input: table.input,
-            timestamp: table.timestamp,
-            time_zone: table.time_zone,
-            output_partitions: table.output_partitions,
-            output: table.output,
-            layout: table.layout,
-            bad_records: table.bad_records,
-        }),
+        shape: Arc::new(shape(&table)),
         flush: FlushPolicy {
             bytes_max: flush.max_bytes,
             records_max: flush.max_records,
@@ -203,6 +194,20 @@ fn into_archive(table: ArchiveTable) -> Archive {
             every_ms: flush.every,
             at_minute: flush.at_minute,
         },
+    }
+}
+
+/// What of an archive decides bytes and names.
+pub(super) fn shape(table: &ArchiveTable) -> Shape {
+    Shape {
+        version: Shape::VERSION,
+        input: table.input.clone(),
+        timestamp: table.timestamp.clone(),
+        time_zone: table.time_zone.clone(),
+        output_partitions: table.output_partitions.clone(),
+        output: table.output.clone(),
+        layout: table.layout.clone(),
+        bad_records: table.bad_records,
     }
 }
 

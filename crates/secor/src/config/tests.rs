@@ -189,7 +189,7 @@ topics = ["clicks"]
         "secor.toml:5:1: kafka.gruop: unknown key (did you mean `group`?)",
         "secor.toml:7:7: store.url: not valid: `gs://` is not in this version",
         "secor.toml:9:10: limits.memory: not valid: `lots` is no size",
-        "secor.toml:12:20: archive[0].output.level: has no effect: nothing is compressed",
+        "secor.toml:12:20: archive[0].output.level: not valid: level 3 is set, but nothing is compressed",
         "secor.toml:13:21: archive[0].flush.max_age: expected a duration: found a number",
         "secor.toml:15:11: archive[1].topics[0]: never reached: archive[0] takes `clicks` first",
     ];
@@ -256,20 +256,36 @@ fn contradictions_are_refused() {
         (s3("secret_access_key = \"x\""), "half a login: `access_key_id` is missing"),
         (s3("endpoint = \"http://x:1\""), "not encrypted"),
         (s3("endpoint = \"http://x:1/bucket\"\nallow_http = true"), "`http://x:1/bucket` has a path"),
-        (archive_with("timestamp = { field = \"ts\" }"), "timestamp.field: needs JSON"),
-        (json("timestamp = { source = \"iso8601\" }"), "needs a field: source `iso8601` reads a JSON field"),
-        (json("timestamp = { field = \"a\", source = \"kafka\" }"), "timestamp.field: has no effect"),
-        (archive_with("timestamp = { source = \"regex\" }"), "needs a pattern"),
+        (
+            archive_with("timestamp = { field = \"ts\" }"),
+            "timestamp.field: not valid: field `ts` is named, but only `json` input",
+        ),
+        (json("timestamp = { source = \"iso8601\" }"), "timestamp.field: not valid: the source needs a field"),
+        (
+            json("timestamp = { field = \"a\", source = \"kafka\" }"),
+            "timestamp.field: not valid: a field is named, but the source does not read one",
+        ),
+        (
+            archive_with("timestamp = { source = \"regex\" }"),
+            "timestamp.pattern: not valid: the source needs a pattern",
+        ),
         (archive_with("timestamp = { source = \"regex\", pattern = 'ts=[0-9]+' }"), "has no group"),
-        (json("timestamp = { field = \"a\", pattern = '%d' }"), "timestamp.pattern: has no effect"),
-        (archive_with("output_partitions = [\"{field:country}\"]"), "output_partitions[0]: needs JSON"),
+        (json("timestamp = { source = \"pattern\", field = \"a\", pattern = '%H' }"), "timestamp.pattern: not valid"),
+        (json("timestamp = { field = \"a\", pattern = '%d' }"), "timestamp.pattern: not valid: a pattern is set"),
+        (
+            archive_with("output_partitions = [\"{field:country}\"]"),
+            "output_partitions[0]: not valid: field `country` is named",
+        ),
         (archive_with("output_partitions = [\"dt={timestamp:%Q}\"]"), "output_partitions[0]: not valid"),
         (
             archive_with("timestamp = { source = \"clock\" }\noutput_partitions = [\"dt={timestamp:%Y}\"]"),
             "output_partitions[0]: ambiguous",
         ),
-        (archive_with("output = { compression = \"gzip\", level = 13 }"), "13 is above 12"),
-        (archive_with("output = { delimiter = \"\" }"), "output.delimiter: is empty"),
+        (
+            archive_with("output = { compression = \"gzip\", level = 13 }"),
+            "output.level: not valid: gzip has no level 13",
+        ),
+        (archive_with("output = { delimiter = \"\" }"), "output.delimiter: not valid: the delimiter has 0 bytes"),
         (archive_with("output = { sequence_key = \"offset\" }"), "output.sequence_key: has no effect"),
         (archive_with("output = { format = \"sequence\", delimiter = \",\" }"), "output.delimiter: has no effect"),
         (
@@ -279,7 +295,7 @@ fn contradictions_are_refused() {
         (archive_with("layout = \"{topic}/{start}{ext}\""), "layout: not valid"),
         (
             archive_with("layout = \"kafka-store\"\noutput_partitions = [\"{clock:%Y}\"]"),
-            "layout: contradicts output_partitions",
+            "layout: not valid: layout `kafka-store` has no place for output partitions",
         ),
         (archive_with("flush = {}"), "flush: has no limit"),
         (archive_with("flush = { max_bytes = \"1TB\" }"), "flush.max_bytes: never reached: 1000GB is more than"),
@@ -290,6 +306,13 @@ fn contradictions_are_refused() {
     for (text, wanted) in &table {
         assert_mistake(text, wanted);
     }
+}
+
+#[test]
+fn what_follows_from_a_refused_value_is_not_reported() {
+    assert_mistake(&archive_with("output = { compression = \"gzipp\", level = 3 }"), "output.compression: not a known");
+    let lines = "input = { format = \"jason\" }\noutput_partitions = [\"{field:a}\"]";
+    assert_mistake(&archive_with(lines), "input.format: not a known word");
 }
 
 #[test]

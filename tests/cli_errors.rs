@@ -1,0 +1,331 @@
+//! Goal: every row of `docs/errors.md` is what the program really says, and no mistake is tested without a row.
+//! Method: the page is the expectation. Each case runs the binary with one mistake; exit code, message and hint are
+//! compared with its row, in which `…` stands for anything. Rows that need a running archive are tested elsewhere, by
+//! tests that say `// mistake: ID` above them.
+
+mod harness;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use harness::{Finished, Kafka, S3, Secor, repository};
+
+/// A configuration that is right, but for its broker, which nobody asks offline.
+const BASE: &str = r#"[kafka]
+brokers = ["127.0.0.1:9"]
+group = "backup"
+
+[store]
+url = "file:///tmp"
+
+[[archive]]
+topics = ["clicks"]
+"#;
+
+const OFFLINE: &[&str] = &["check", "--offline", "--config", "secor.toml"];
+const ONLINE: &[&str] = &["check", "--config", "secor.toml"];
+
+/// One row of the page.
+struct Row {
+    message: String,
+    hint: String,
+    exit: i32,
+}
+
+#[test]
+fn the_page_and_the_tests_name_the_same_mistakes() {
+    let mut tested: BTreeSet<String> = command_line().into_iter().map(|(id, _)| id.to_owned()).collect();
+    tested.extend(configurations().into_iter().map(|(id, _)| id.to_owned()));
+    for file in fs::read_dir(repository().join("tests")).expect("the tests are there").flatten() {
+        let text = fs::read_to_string(file.path()).unwrap_or_default();
+        let marks = text.lines().filter_map(|line| line.trim().strip_prefix("// mistake: "));
+        tested.extend(marks.map(str::to_owned));
+    }
+    let rows: BTreeSet<String> = page().into_keys().collect();
+    assert!(rows.len() >= 25, "{} rows", rows.len());
+    assert_eq!(rows.difference(&tested).collect::<Vec<_>>(), Vec::<&String>::new(), "rows that nothing tests");
+    assert_eq!(tested.difference(&rows).collect::<Vec<_>>(), Vec::<&String>::new(), "tests without a row");
+}
+
+#[test]
+fn mistakes_on_the_command_line() {
+    let mut secor = Secor::new(|_| BASE.to_owned());
+    // the harness names a configuration, and here none shall be named
+    secor.set_env("SECOR_CONFIG", "");
+    let all = command_line().into_iter();
+    let wrong: Vec<String> = all.filter_map(|(id, arguments)| complaint(id, &secor.run(arguments))).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+    secor.run(&["--help"]).expect_code(0);
+    secor.run(&["--version"]).expect_code(0);
+}
+
+#[test]
+fn mistakes_in_the_configuration() {
+    let secor = Secor::new(|_| BASE.to_owned());
+    secor.run(OFFLINE).expect_code(0);
+    let mut wrong = Vec::new();
+    for (id, config) in configurations() {
+        secor.configure(&config);
+        wrong.extend(complaint(id, &secor.run(OFFLINE)));
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn all_mistakes_are_printed_in_one_run() {
+    let secor = Secor::new(|_| BASE.replace("group", "gruop").replace("file:///tmp", "gs://bucket"));
+    let said = secor.run(OFFLINE).expect_code(64);
+    let lines: Vec<_> = said.stderr.lines().filter(|line| line.starts_with("secor: ")).collect();
+    assert_eq!(lines.len(), 3, "unknown, missing, not in this version:\n{}", said.stderr);
+}
+
+// mistake: folder-missing
+// mistake: folder-is-a-file
+// mistake: staging-unwritable
+// mistake: broker-down
+#[test]
+fn mistakes_about_folders_and_brokers() {
+    let secor = Secor::new(|_| BASE.to_owned());
+    let folder = secor.folder().join("archive");
+    let at = |path: &std::path::Path| BASE.replace("file:///tmp", &format!("file://{}", path.display()));
+
+    secor.configure(&at(&folder));
+    expect("folder-missing", &secor.run(ONLINE));
+    fs::create_dir(&folder).unwrap();
+    expect("broker-down", &secor.run(ONLINE));
+    secor.configure(&format!("{}\n[staging]\npath = \"/proc/secor\"\n", at(&folder)));
+    expect("staging-unwritable", &secor.run(ONLINE));
+    secor.configure(&at(&secor.config_file()));
+    expect("folder-is-a-file", &secor.run(ONLINE));
+}
+
+// mistake: bucket-missing
+// mistake: secret-wrong
+// mistake: endpoint-unreachable
+#[test]
+fn mistakes_about_s3() {
+    let s3 = S3::shared();
+    let kafka = Kafka::shared();
+    kafka.create_topic("s3-mistakes", 1, &[]);
+    let config = format!(
+        "[kafka]\nbrokers = [\"{}\"]\ngroup = \"s3-mistakes\"\n{}\n[[archive]]\ntopics = [\"s3-mistakes\"]\n",
+        kafka.bootstrap(),
+        s3.config("cli-errors")
+    );
+    let mut secor = Secor::new(|_| config.clone());
+    let said = secor.run(ONLINE).expect_code(0);
+    assert!(said.stdout.contains("exactly one won"), "{}", said.stdout);
+    assert!(said.stdout.contains("`s3-mistakes`: 1 partitions"), "{}", said.stdout);
+
+    secor.configure(&config.replace(&format!("s3://{}/", s3.bucket), "s3://no-such-bucket/"));
+    expect("bucket-missing", &secor.run(ONLINE));
+    secor.configure(&config.replace(s3.secret_access_key, "not-the-secret"));
+    let said = secor.run(ONLINE);
+    expect("secret-wrong", &said);
+    assert!(!format!("{}{}", said.stdout, said.stderr).contains("not-the-secret"), "the secret is printed");
+    secor.set_env("RUST_LOG", "off");
+    secor.configure(&config.replace(&s3.endpoint(), "http://127.0.0.1:9"));
+    expect("endpoint-unreachable", &secor.run(ONLINE));
+}
+
+// mistake: topic-unknown
+#[test]
+fn mistakes_about_topics() {
+    let kafka = Kafka::shared();
+    let secor = Secor::new(|folder| {
+        let base = BASE.replace("127.0.0.1:9", kafka.bootstrap()).replace("clicks", "nothing-here");
+        base.replace("file:///tmp", &format!("file://{}", folder.display()))
+    });
+    expect("topic-unknown", &secor.run(ONLINE));
+}
+
+// mistake: login-refused
+#[test]
+fn mistakes_about_the_login() {
+    let kafka = Kafka::start_with(&[
+        "listener.security.protocol.map=PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "sasl.enabled.mechanisms=PLAIN",
+        "sasl.mechanism.inter.broker.protocol=PLAIN",
+        "listener.name.plaintext.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+         username=\"broker\" password=\"lab\" user_broker=\"lab\" user_secor=\"right\";",
+    ]);
+    let login = |password: &str| {
+        format!(
+            "[kafka.properties]\n\"security.protocol\" = \"SASL_PLAINTEXT\"\n\"sasl.mechanism\" = \"PLAIN\"\n\
+             \"sasl.username\" = \"secor\"\n\"sasl.password\" = \"{password}\"\n\n[store]"
+        )
+    };
+    let config = |folder: &std::path::Path, password: &str| {
+        let base = BASE.replace("127.0.0.1:9", kafka.bootstrap()).replace("\"clicks\"", "'^nothing'");
+        base.replace("file:///tmp", &format!("file://{}", folder.display())).replace("[store]", &login(password))
+    };
+    let secor = Secor::new(|folder| config(folder, "right"));
+    secor.run(ONLINE).expect_code(0);
+    secor.configure(&config(secor.folder(), "wrong-password"));
+    let said = secor.run(ONLINE);
+    expect("login-refused", &said);
+    assert!(!format!("{}{}", said.stdout, said.stderr).contains("wrong-password"), "the password is printed");
+}
+
+// mistake: tls-not-built
+#[test]
+fn tls_needs_a_binary_that_has_it() {
+    let secor = Secor::new(|_| BASE.replace("[store]", "properties = { \"security.protocol\" = \"SSL\" }\n[store]"));
+    let said = secor.run(OFFLINE);
+    if cfg!(feature = "full") {
+        said.expect_code(0);
+    } else {
+        expect("tls-not-built", &said);
+    }
+}
+
+/// The examples are read as they are; TLS among them only by a binary that has it.
+#[test]
+fn every_example_is_right() {
+    let mut secor = Secor::new(|_| BASE.to_owned());
+    for name in ["S3_ACCESS_KEY", "S3_SECRET_KEY", "KAFKA_PASSWORD", "SECOR_ADMIN_TOKEN"] {
+        secor.set_env(name, "set-by-the-test");
+    }
+    let files: Vec<_> = fs::read_dir(repository().join("examples")).expect("they are there").flatten().collect();
+    assert!(files.len() >= 9, "{files:?}");
+    for file in files {
+        let path = file.path();
+        let said = secor.run(&["check", "--offline", "--config", path.to_str().expect("our names are text")]);
+        let needs_tls = path.ends_with("sasl-tls.toml") && !cfg!(feature = "full");
+        let said = if needs_tls { said.expect_code(64) } else { said.expect_code(0) };
+        assert!(!said.stdout.contains("set-by-the-test") || path.ends_with("minio.toml"), "{}", said.stdout);
+        assert_eq!(needs_tls, said.stderr.contains("cargo feature `full`"), "{}: {}", path.display(), said.stderr);
+    }
+}
+
+/// Id and arguments.
+fn command_line() -> Vec<(&'static str, &'static [&'static str])> {
+    vec![
+        ("command-unknown", &["chekc"]),
+        ("option-unknown", &["check", "--ofline"]),
+        ("config-unnamed", &["check"]),
+        ("config-missing", &["check", "--config", "nowhere.toml"]),
+    ]
+}
+
+/// Id and a configuration with this one mistake.
+fn configurations() -> Vec<(&'static str, String)> {
+    // a line of the [[archive]]: line 10 of the file
+    let archive = |line: &str| format!("{BASE}{line}\n");
+    // a line of [store.s3]: line 8
+    let s3 = |line: &str| BASE.replace("file:///tmp\"\n", &format!("s3://bucket\"\n[store.s3]\n{line}\n"));
+    let swap = |from: &str, to: &str| {
+        assert!(BASE.contains(from), "`{from}` is in the base");
+        BASE.replace(from, to)
+    };
+    vec![
+        ("toml-syntax", swap("[\"127.0.0.1:9\"]", "[127.0.0.1:9]")),
+        ("key-twice", swap("group = \"backup\"\n", "group = \"backup\"\ngroup = \"other\"\n")),
+        ("key-unknown", swap("group", "gruop")),
+        ("key-elsewhere", swap("\n[[archive]]", "memory = \"1GiB\"\n[[archive]]")),
+        ("key-missing", swap("group = \"backup\"\n", "")),
+        ("archive-missing", swap("[[archive]]\ntopics = [\"clicks\"]\n", "")),
+        ("archive-single", swap("[[archive]]", "[archive]")),
+        ("type-wrong", swap("[\"127.0.0.1:9\"]", "\"127.0.0.1:9\"")),
+        ("table-expected", archive("input = \"json\"")),
+        ("duration-bare", archive("flush = { max_age = 60 }")),
+        ("size-bad", archive("[limits]\nmemory = \"lots\"")),
+        ("memory-small", archive("[limits]\nmemory = \"1MiB\"")),
+        ("word-unknown", archive("output = { compression = \"gzipp\" }")),
+        ("format-later", archive("output = { format = \"parquet\" }")),
+        ("store-later", swap("file:///tmp", "gs://bucket")),
+        ("ledger-later", archive("[ledger]\ntype = \"sql\"")),
+        ("section-later", archive("[schemas]")),
+        ("store-relative", swap("file:///tmp", "file://archive")),
+        ("variable-unset", archive("[admin]\ntoken = \"${SECOR_NOBODY}\"")),
+        ("secret-file-missing", archive("[admin]\ntoken = \"${file:/nowhere/token}\"")),
+        ("property-fixed", archive("[kafka.properties]\n\"enable.auto.commit\" = true")),
+        ("property-unknown", archive("[kafka.properties]\n\"session.timeout\" = 45000")),
+        ("property-value", archive("[kafka.properties]\n\"session.timeout.ms\" = 0")),
+        ("login-without-protocol", archive("[kafka.properties]\n\"sasl.mechanism\" = \"PLAIN\"")),
+        ("revoke-too-long", swap("\n[store]", "revoke_timeout = \"10m\"\n[store]")),
+        ("s3-half-login", s3("access_key_id = \"key\"")),
+        ("s3-plain-http", s3("endpoint = \"http://127.0.0.1:9000\"")),
+        ("s3-beside-folder", swap("\n[[archive]]", "[store.s3]\nregion = \"us-east-1\"\n[[archive]]")),
+        ("topic-pattern", swap("clicks", "app.*")),
+        ("topic-twice", archive("[[archive]]\ntopics = [\"clicks\"]")),
+        ("field-without-json", archive("timestamp = { field = \"ts\" }")),
+        ("template-bad", archive("output_partitions = [\"dt={timestamp:%Q}\"]")),
+        ("regex-without-group", archive("timestamp = { source = \"regex\", pattern = 'ts=[0-9]+' }")),
+        ("zone-unknown", archive("time_zone = \"Mars/Olympus\"")),
+        ("level-without-codec", archive("output = { level = 3 }")),
+        ("delimiter-empty", archive("output = { delimiter = \"\" }")),
+        ("layout-ambiguous", archive("layout = \"{topic}/{start}{ext}\"")),
+        ("flush-unlimited", archive("flush = {}")),
+        ("flush-unreachable", archive("flush = { max_bytes = \"1TB\" }")),
+    ]
+}
+
+#[track_caller]
+fn expect(id: &str, said: &Finished) {
+    if let Some(complaint) = complaint(id, said) {
+        panic!("{complaint}");
+    }
+}
+
+/// What differs between the row of `id` and what was said, if anything.
+fn complaint(id: &str, said: &Finished) -> Option<String> {
+    let rows = page();
+    let row = rows.get(id).unwrap_or_else(|| panic!("docs/errors.md has no row `{id}`"));
+    let mut lines = said.stderr.lines();
+    let has_message = lines.any(|line| fits(&row.message, line));
+    let has_hint = lines.next().is_some_and(|line| fits(&format!("hint: {}", row.hint), line));
+    let right = has_message && has_hint && said.code == row.exit;
+    (!right).then(|| {
+        format!(
+            "`{id}`: wanted exit {}\n{}\nhint: {}\ngot exit {}\n{}",
+            row.exit, row.message, row.hint, said.code, said.stderr
+        )
+    })
+}
+
+/// Does `line` consist of the parts of `pattern` between its `…`?
+fn fits(pattern: &str, line: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.is_empty() || pattern.ends_with('…')
+}
+
+/// The rows of `docs/errors.md` by id.
+fn page() -> BTreeMap<String, Row> {
+    let text = fs::read_to_string(repository().join("docs/errors.md")).expect("the page is there");
+    let mut rows = BTreeMap::new();
+    for line in text.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [id, _, message, hint, exit] = cells[..] else { panic!("not five cells: {line}") };
+        let inside = |cell: &str, mark: &str| cell.strip_prefix(mark)?.strip_suffix(mark).map(str::to_owned);
+        let code = |cell: &str| {
+            // Markdown doubles the mark around a text that holds one
+            inside(cell, "``").map(|text| text.trim().to_owned()).or_else(|| inside(cell, "`"))
+        };
+        let row = Row {
+            message: code(message).unwrap_or_else(|| panic!("message in backticks: {line}")),
+            hint: code(hint).unwrap_or_else(|| panic!("hint in backticks: {line}")),
+            exit: exit.parse().unwrap_or_else(|_| panic!("a number at the end: {line}")),
+        };
+        let id = code(id).expect("the line begins with it");
+        assert!(rows.insert(id.clone(), row).is_none(), "`{id}` twice");
+    }
+    rows
+}
+
+#[test]
+fn patterns_fit_or_not() {
+    for (pattern, line) in [("a…c", "abc"), ("a…", "a"), ("…", ""), ("abc", "abc"), ("…b…d", "abcd")] {
+        assert!(fits(pattern, line), "{pattern} {line}");
+    }
+    for (pattern, line) in [("a…c", "abd"), ("abc", "abcd"), ("b", "ab"), ("a…c", "acx")] {
+        assert!(!fits(pattern, line), "{pattern} {line}");
+    }
+}
