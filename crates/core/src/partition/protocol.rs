@@ -143,7 +143,8 @@ pub enum Note {
 /// A question to the world.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Ask {
-    /// [`Answer::Facts`].
+    /// [`Answer::Facts`]. The topic id is asked before the log range: else the range may be that of a topic that was
+    /// deleted meanwhile, and what it lacks would be recorded as lost.
     LookUp,
     /// Create the topic's genesis for all its partitions (R2); [`Answer::Genesis`] with the one that won. Where the
     /// topic's folder holds entries, of whatever generation or partition, and still no genesis, the ledger lost it:
@@ -158,7 +159,8 @@ pub enum Ask {
     TopicId,
     /// Create if absent: [`Answer::Created`] or [`Answer::Exists`]. What it names in `configs/` is stored before.
     Create(Box<Entry>),
-    /// The files of a batch in the store, and its resolutions: [`Answer::Inspected`].
+    /// The files of a batch in the store, and its resolutions: [`Answer::Inspected`]. The files first: a resolution
+    /// stands before any file that it explains, so those that are listed later explain all.
     Inspect(Box<Entry>),
     /// Create the named files of the batch, staged under its start, if absent: [`Answer::Inspected`] without
     /// resolutions. What was staged is dropped then.
