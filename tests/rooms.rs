@@ -105,6 +105,7 @@ fn a_wrong_import_is_found() {
         wrong("store.rs", "// crate::kafka\n/* crate::kafka /* */ */ \"crate::kafka\" r#\"\"crate::kafka\"# '\"'"),
         [] as [&str; 0]
     );
+    assert_eq!(wrong("attic.rs", "fn f() {}"), ["attic.rs:1: `attic` is no module of lib.rs"]);
     assert_eq!(wrong("lib.rs", "use crate::kafka;"), [] as [&str; 0]);
 }
 
@@ -149,6 +150,10 @@ impl House {
     fn violations(&self, file: &Path, text: &str) -> Vec<String> {
         let module = module_path(file);
         let Some(room) = module.first() else { return Vec::new() };
+        let place = |wanted: &str| self.rooms.iter().position(|room| room == wanted);
+        let Some(here) = place(room) else {
+            return vec![format!("{}:1: `{room}` is no module of lib.rs", file.display())];
+        };
         let code = code_only(text);
         let mut found = Vec::new();
         for (at, name) in root_names(&code, module.len()) {
@@ -158,8 +163,7 @@ impl House {
                 }
                 continue;
             };
-            let place = |wanted: &str| self.rooms.iter().position(|room| room == wanted);
-            if place(target) > place(room) {
+            if place(target).is_none_or(|there| there > here) {
                 found.push((at, format!("names `{target}`")));
             }
         }
