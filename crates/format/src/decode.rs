@@ -158,7 +158,13 @@ pub fn digest_file(output: &Output, dead_letters: bool, input: impl Read) -> Res
         last_offset = archived.offset;
     }
     let records_digest = dead_letters.then(|| whole.records());
-    Ok(ReadSummary { records: reader.records, first_offset, last_offset, values_digest: values.digest(), records_digest })
+    Ok(ReadSummary {
+        records: reader.records,
+        first_offset,
+        last_offset,
+        values_digest: values.digest(),
+        records_digest,
+    })
 }
 
 // === impl Archived ===
@@ -197,9 +203,9 @@ impl FileReader<'_> {
         }
         archived.clear();
         let read = match &mut self.body {
-            Body::Text { lines } => lines.next().map(|line| {
-                line.map(|line| archived.value.get_or_insert_default().extend_from_slice(line)).is_some()
-            }),
+            Body::Text { lines } => lines
+                .next()
+                .map(|line| line.map(|line| archived.value.get_or_insert_default().extend_from_slice(line)).is_some()),
             Body::DeadLetters { lines } => match lines.next() {
                 Ok(Some(line)) => dead_letter::read_line(line, archived).map(|()| true),
                 Ok(None) => Ok(false),

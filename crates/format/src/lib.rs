@@ -19,6 +19,6 @@ pub mod decode;
 pub use bad::{BadReason, BadRecord};
 pub use decode::{Archived, FileReader, Kept, ReadError, ReadSummary, digest_file, kept, read_file};
 pub use encode::{Codec, FileEncoder, FileIdentity, FileSummary};
-pub use plan::{ShapeError, ShapeFault};
 pub use partitions::PartitionIdx;
+pub use plan::{ShapeError, ShapeFault};
 pub use route::{Pipeline, Routed};

@@ -50,7 +50,11 @@ impl<'r> SequenceReader<'r> {
                 *self.header.insert(header)
             }
         };
-        if header.is_block_compressed { self.next_in_block(header, archived) } else { self.next_alone(header, archived) }
+        if header.is_block_compressed {
+            self.next_in_block(header, archived)
+        } else {
+            self.next_alone(header, archived)
+        }
     }
 
     fn next_alone(&mut self, header: Header, archived: &mut Archived) -> Result<bool, Fault> {
