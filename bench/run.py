@@ -246,7 +246,7 @@ class Bench:
         if not unread and (count, size) != (self.records, self.lines_bytes):
             raise Failed(
                 f"{what}: {count:,} lines of {size:,} bytes in {len(files)} files, "
-                f"not {self.records:,} of {self.lines_bytes:,}"
+                f"not {self.records:,} of {self.lines_bytes:,}; it said:\n{tail(self.log)}"
             )
         self.checked.add(what)
 
