@@ -22,16 +22,14 @@ mod tests;
 
 use secor_core::ids::{Generation, Offset, TopicPartition};
 
-pub use crate::store::object::{Failure, ObjectReader, open as open_object};
-pub use self::report::{
-    Finding, FindingCode, HoleReport, PartitionReport, Report, Stretch, TopicReport, align,
-};
 use self::partition::PartitionAudit;
 use self::report::Place;
+pub use self::report::{Finding, FindingCode, HoleReport, PartitionReport, Report, Stretch, TopicReport, align};
 use self::stray::KnownKeys;
 use crate::kafka::{self as kafka_room, KafkaError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::store::StoreError;
+pub use crate::store::object::{Failure, ObjectReader, open as open_object};
 
 /// What to look at, and how closely.
 #[derive(Clone, Debug, Default)]

@@ -206,7 +206,8 @@ impl FindingCode {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code.as_str(), self.topic)?;
+        let topic = if self.topic.is_empty() { ALL_TOPICS } else { &self.topic };
+        write!(f, "{}: {topic}", self.code.as_str())?;
         if let Some(partition) = self.partition {
             write!(f, ":{partition}")?;
         }
@@ -237,6 +238,8 @@ struct Sums {
     holes: u64,
     findings: u64,
 }
+
+const ALL_TOPICS: &str = "(all topics)";
 
 const HEADINGS: [&str; 9] =
     ["topic", "partitions", "batches", "files", "records", "dead letters", "stored bytes", "holes", "findings"];
@@ -314,7 +317,7 @@ impl Sums {
             self.findings,
         ];
         let mut row = <[String; 9]>::default();
-        row[0] = if name.is_empty() { "(all topics)".to_owned() } else { name.to_owned() };
+        row[0] = if name.is_empty() { ALL_TOPICS } else { name }.to_owned();
         for (cell, number) in row[1..].iter_mut().zip(numbers) {
             *cell = number.to_string();
         }
