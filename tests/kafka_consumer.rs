@@ -1,6 +1,8 @@
 //! Goal: prove that the room `kafka` delivers exactly what it was asked for, from a real broker, and names what is wrong.
 //! Method: read partitions without a group, seek, pause and break them, and compare offsets with what was produced.
 
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -3,6 +3,8 @@
 //! whoever loses it commits; all offsets seen by all members together are compared with what was produced. Before each
 //! change the partitions are at their end, which is where librdkafka's own position is wrong.
 
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};

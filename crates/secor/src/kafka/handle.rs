@@ -47,6 +47,12 @@ pub struct LogRange {
     pub high_watermark: Offset,
 }
 
+/// The answer for each partition, in the order asked.
+pub type PerPartition<T> = Vec<(TopicPartition, Result<T, KafkaError>)>;
+
+/// An offset, or none where there is no such record.
+type Found = Result<Option<Offset>, KafkaError>;
+
 // === impl Handle ===
 
 impl Handle {
@@ -131,10 +137,7 @@ impl Handle {
     ///
     /// # Errors
     /// Of the whole question: [`KafkaError::Timeout`], [`KafkaError::Denied`] or [`KafkaError::Broker`].
-    pub fn committed(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<(TopicPartition, Result<Option<Committed>, KafkaError>)>, KafkaError> {
+    pub fn committed(&self, partitions: &[TopicPartition]) -> Result<PerPartition<Option<Committed>>, KafkaError> {
         const WHAT: &str = "asking for the committed offsets";
         if partitions.is_empty() {
             return Ok(Vec::new());
@@ -182,28 +185,24 @@ impl Handle {
     /// # Errors
     /// [`KafkaError::UnknownPartition`], [`KafkaError::Denied`], [`KafkaError::Timeout`] or [`KafkaError::Broker`].
     pub fn log_range(&self, tp: &TopicPartition) -> Result<LogRange, KafkaError> {
-        let mut ranges = self.log_ranges(std::slice::from_ref(tp))?;
-        ranges.pop().map_or_else(|| Err(self.late("asking for the log's range")), |(_, range)| range)
+        let (_, range) = self.log_ranges(std::slice::from_ref(tp))?.pop().expect("one question, one answer");
+        range
     }
 
     /// What the logs of many partitions hold, with three questions altogether.
     ///
     /// # Errors
     /// Of the whole question: [`KafkaError::Timeout`] or [`KafkaError::Broker`].
-    pub fn log_ranges(
-        &self,
-        partitions: &[TopicPartition],
-    ) -> Result<Vec<(TopicPartition, Result<LogRange, KafkaError>)>, KafkaError> {
-        let ask = |spec, isolation| admin::list_offsets(&self.client, partitions, spec, isolation, self.timeout);
+    pub fn log_ranges(&self, partitions: &[TopicPartition]) -> Result<PerPartition<LogRange>, KafkaError> {
         let isolation = self.client.isolation();
-        let high_watermarks = self.answered(ask(Spec::End, Isolation::ReadUncommitted))?;
-        let ends =
-            if isolation == Isolation::ReadUncommitted { high_watermarks.clone() } else { ask(Spec::End, isolation)? };
-        let starts = ask(Spec::Start, Isolation::ReadUncommitted)?;
+        let high_watermarks = self.offsets(partitions, Spec::End, Isolation::ReadUncommitted)?;
+        let ends = match isolation {
+            Isolation::ReadUncommitted => high_watermarks.clone(),
+            Isolation::ReadCommitted => self.offsets(partitions, Spec::End, isolation)?,
+        };
+        let starts = self.offsets(partitions, Spec::Start, isolation)?;
         let range = |index: usize| {
-            let at = |list: &[Result<Option<Offset>, KafkaError>]| {
-                list[index].clone().map(|offset| offset.unwrap_or(Offset::ZERO))
-            };
+            let at = |list: &[Found]| list[index].clone().map(|offset| offset.unwrap_or(Offset::ZERO));
             let (start, end, high_watermark) = (at(&starts)?, at(&ends)?, at(&high_watermarks)?);
             Ok(LogRange { start, end, high_watermark })
         };
@@ -217,9 +216,33 @@ impl Handle {
     /// [`KafkaError::UnknownPartition`], [`KafkaError::Denied`], [`KafkaError::Timeout`] or [`KafkaError::Broker`].
     pub fn offset_for_time(&self, tp: &TopicPartition, timestamp_ms: i64) -> Result<Option<Offset>, KafkaError> {
         let spec = Spec::Time(timestamp_ms.max(0));
-        let partitions = std::slice::from_ref(tp);
-        let found = admin::list_offsets(&self.client, partitions, spec, self.client.isolation(), self.timeout);
-        self.answered(found)?.pop().unwrap_or(Ok(None))
+        let mut found = self.offsets(std::slice::from_ref(tp), spec, self.client.isolation())?;
+        found.pop().expect("one question, one answer")
+    }
+
+    fn offsets(
+        &self,
+        partitions: &[TopicPartition],
+        spec: Spec,
+        isolation: Isolation,
+    ) -> Result<Vec<Found>, KafkaError> {
+        let found = admin::list_offsets(&self.client, partitions, spec, isolation, self.timeout);
+        match self.answered(found) {
+            Err(KafkaError::Broker { code, .. }) if code == Code::RD_KAFKA_RESP_ERR__NOENT as i32 => {
+                Ok(partitions.iter().map(|tp| Err(self.why_leaderless(tp))).collect())
+            }
+            answer => answer,
+        }
+    }
+
+    /// librdkafka says that none of the partitions has a leader: are they gone or without one for now?
+    fn why_leaderless(&self, tp: &TopicPartition) -> KafkaError {
+        let code = match self.partitions(&tp.topic) {
+            Ok(partitions) if partitions.contains(&tp.partition) => Code::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+            Ok(_) | Err(KafkaError::UnknownTopic { .. }) => Code::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+            Err(error) => return error,
+        };
+        KafkaError::from_code("asking for offsets", code, Some(tp))
     }
 
     fn answered<T>(&self, answer: Result<T, KafkaError>) -> Result<T, KafkaError> {

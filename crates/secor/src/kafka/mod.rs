@@ -25,7 +25,7 @@
 //! # What is deliberately absent
 //! Offsets kept in memory as "the" progress, retries of commits, any decision about what a missing range means, async.
 //! Those belong to the partition machine and to the service. `unsafe` is confined to `native.rs`, `client.rs`,
-//! `queue.rs`, `message.rs` and `admin.rs`.
+//! `queue.rs`, `message.rs`, `admin.rs` and `mock.rs`.
 
 mod admin;
 mod client;
@@ -43,7 +43,7 @@ mod topics;
 
 pub use consumer::{Consumer, Delivery, Ignored, RebalanceListener};
 pub use error::{Class, KafkaError};
-pub use handle::{Committed, Handle, LogRange};
+pub use handle::{Committed, Handle, LogRange, PerPartition};
 pub use message::Slice;
 pub use properties::{FIXED_PROPERTIES, Isolation, Settings, check_properties};
 pub use queue::Waker;
