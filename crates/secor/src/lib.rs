@@ -8,4 +8,6 @@ pub mod ledger;
 pub mod kafka;
 pub mod worker;
 pub mod service;
+pub mod audit;
+pub mod admin;
 pub mod cli;

@@ -8,12 +8,17 @@
 //! a reader who left ends them without a failure.
 
 pub mod args;
+mod cat;
 mod check;
 mod completions;
 mod describe;
 pub mod errors;
+mod ledger;
+mod locate;
+mod run;
 pub mod settings;
 pub mod target;
+mod verify;
 
 use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
@@ -25,7 +30,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 
-use self::args::{CheckArgs, CompletionsArgs, Global, LogFormat};
+use self::args::{CatArgs, CheckArgs, CompletionsArgs, Global, LedgerArgs, LocateArgs, LogFormat, RunArgs, VerifyArgs};
 pub use self::errors::{Class, CliError};
 
 /// Archives Kafka topics into an object store: every record exactly once
@@ -48,7 +53,12 @@ pub struct Cli {
 /// The order of `secor help`.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    Run(RunArgs),
     Check(CheckArgs),
+    Verify(VerifyArgs),
+    Cat(CatArgs),
+    Locate(LocateArgs),
+    Ledger(LedgerArgs),
     Completions(CompletionsArgs),
 }
 
@@ -73,7 +83,12 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
     let config = || Config::load(cli.global.config.as_deref()).map_err(CliError::from);
     match &cli.command {
+        Command::Run(args) => runtime()?.block_on(run::run(args, config()?, out)),
         Command::Check(args) => runtime()?.block_on(check::run(args, &config()?, out)),
+        Command::Verify(args) => runtime()?.block_on(verify::run(args, &config()?, out)),
+        Command::Cat(args) => runtime()?.block_on(cat::run(args, &config()?, out)),
+        Command::Locate(args) => runtime()?.block_on(locate::run(args, &config()?, out)),
+        Command::Ledger(args) => runtime()?.block_on(ledger::run(args, &config()?, out)),
         Command::Completions(args) => completions::run(args, out),
     }
 }
@@ -136,7 +151,13 @@ impl Command {
     /// Does it run until it is stopped, so that its log is what an operator looks at?
     fn is_service(&self) -> bool {
         match self {
-            Self::Check(_) | Self::Completions(_) => false,
+            Self::Run(_) => true,
+            Self::Check(_)
+            | Self::Verify(_)
+            | Self::Cat(_)
+            | Self::Locate(_)
+            | Self::Ledger(_)
+            | Self::Completions(_) => false,
         }
     }
 }

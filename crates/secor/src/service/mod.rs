@@ -2,8 +2,8 @@
 //!
 //! `start` opens what must be there (staging, store, ledger, Kafka), then lets records flow: the consumer's thread
 //! ([`consume`]) passes them to the workers, the workers' questions are answered by tasks ([`world`]). `finished` waits
-//! for what ends a run: a signal, the log end of `--until-end`, a refusal under `on_refused = "exit"`, or the death of
-//! a part; and then leaves in order: flush, commit, leave the group.
+//! for what ends a run: a signal, the log end of `--until-end`, a refusal under `on_refused = "exit"`, or a
+//! client that gave up; and then leaves in order: flush, commit, leave the group.
 
 mod settings;
 mod trouble;
@@ -25,7 +25,6 @@ use secor_core::flush::CutReason;
 use secor_core::ids::{Offset, TopicPartition};
 use secor_core::manifest::Arbiter;
 use secor_core::partition::{Errand, Note};
-use tokio::sync::Notify;
 
 pub use settings::{kafka as kafka_settings, store as store_settings, topics as topic_selection};
 pub use status::{Overview, RefusalRow, Registry, Row};
@@ -87,8 +86,6 @@ pub struct Outcome {
     pub refused: Vec<(TopicPartition, RefusalRow)>,
     /// The consumer gave up.
     pub consumer: Option<KafkaError>,
-    /// A worker died: a defect of the program.
-    pub worker_died: bool,
     /// What was still in work when `shutdown_timeout` was over.
     pub abandoned: usize,
     /// What happened, for a recovery.
@@ -100,7 +97,6 @@ pub struct Service {
     world: Arc<World>,
     pool: Pool,
     consumer: JoinHandle<Result<(), KafkaError>>,
-    worker_died: Arc<Notify>,
     errands: Errands,
 }
 
@@ -127,11 +123,8 @@ impl Service {
         let (world, consumer) = populate(&config, &errands, ledger, budget, consumer).await?;
         assert!(slot.set(Arc::clone(&world)).is_ok(), "the world is made once");
 
-        let worker_died = Arc::new(Notify::new());
-        let died = Arc::clone(&worker_died);
         let hands: Arc<dyn Outside> = Arc::new(Hands(Arc::clone(&world)));
-        let died: Arc<dyn Fn() + Send + Sync> = Arc::new(move || died.notify_one());
-        let pool = Pool::start(threads(&config), &staging, &hands, died).map_err(StartError::Threads)?;
+        let pool = Pool::start(threads(&config), &staging, &hands).map_err(StartError::Threads)?;
         world.grants.set_queues(pool.queues());
         let (commands, told) = channel();
         world.set_consumer(commands, consumer.waker());
@@ -145,7 +138,7 @@ impl Service {
         let for_consumer = Arc::clone(&world);
         let body = move || consume::consume(consumer, &told, &for_consumer);
         let consumer = std::thread::Builder::new().name("consumer".to_owned()).spawn(body);
-        Ok(Self { world, pool, consumer: consumer.map_err(StartError::Threads)?, worker_died, errands })
+        Ok(Self { world, pool, consumer: consumer.map_err(StartError::Threads)?, errands })
     }
 
     #[must_use]
@@ -158,10 +151,9 @@ impl Service {
         let mut outcome = Outcome::default();
         tokio::select! {
             () = stop => tracing::info!("stopping: flush, commit, leave"),
-            () = self.worker_died.notified() => outcome.worker_died = true,
             () = self.done() => {}
         }
-        if !outcome.worker_died && !self.consumer.is_finished() {
+        if !self.consumer.is_finished() {
             outcome.abandoned = self.leave().await;
         }
         outcome.refused = self.world.registry.refused();
@@ -171,13 +163,10 @@ impl Service {
         let ended = tokio::task::spawn_blocking(move || {
             let consumed = consumer.join();
             world.grants.close();
-            (!outcome.worker_died).then(|| pool.join());
-            consumed
+            pool.join();
+            consumed.expect("a thread that panics ends the process")
         });
-        match ended.await {
-            Ok(Ok(consumed)) => outcome.consumer = consumed.err(),
-            Ok(Err(_)) | Err(_) => outcome.worker_died = true,
-        }
+        outcome.consumer = ended.await.expect("a thread that panics ends the process").err();
         outcome
     }
 

@@ -1,7 +1,6 @@
 //! The pool: a fixed number of threads, and the loop of each.
 
 use std::collections::BTreeMap;
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -28,7 +27,8 @@ pub struct Pool {
 // === impl Pool ===
 
 impl Pool {
-    /// Starts `threads` threads (at least one). `died` is called when one ends by a panic: the process must stop.
+    /// Starts `threads` threads (at least one). A panic in one of them must end the process: the topic partitions of a
+    /// dead worker would stand still.
     ///
     /// # Errors
     /// When the operating system refuses a thread.
@@ -36,18 +36,12 @@ impl Pool {
         threads: usize,
         staging: &Arc<Staging>,
         outside: &Arc<dyn Outside>,
-        died: Arc<dyn Fn() + Send + Sync>,
     ) -> std::io::Result<Self> {
         let mut pool = Self { queues: Vec::new(), threads: Vec::new() };
         for n in 0..threads.max(1) {
             let (queue, messages) = channel();
-            let (staging, outside, died) = (Arc::clone(staging), Arc::clone(outside), Arc::clone(&died));
-            let body = move || {
-                let mut worker = Worker::new(&staging, &*outside);
-                if std::panic::catch_unwind(AssertUnwindSafe(|| worker.run(&messages))).is_err() {
-                    died();
-                }
-            };
+            let (staging, outside) = (Arc::clone(staging), Arc::clone(outside));
+            let body = move || Worker::new(&staging, &*outside).run(&messages);
             pool.queues.push(queue);
             pool.threads.push(std::thread::Builder::new().name(format!("worker-{n}")).spawn(body)?);
         }
@@ -63,8 +57,7 @@ impl Pool {
     pub fn join(mut self) {
         self.queues.clear();
         for thread in self.threads.drain(..) {
-            // a panic has been reported by `died`
-            let _ = thread.join();
+            thread.join().expect("a worker that panics ends the process");
         }
     }
 }

@@ -1,0 +1,115 @@
+//! `secor run`: archives until told to stop.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::args::RunArgs;
+use super::errors::{Class, CliError};
+use crate::admin::{self, Metrics};
+use crate::config::Config;
+use crate::service::{Errands, Outcome, Service, StartError};
+
+pub(super) async fn run(args: &RunArgs, config: Config, out: &mut dyn Write) -> Result<(), CliError> {
+    let config = Arc::new(config);
+    let errands = if args.until_end { Errands::UntilEnd } else { Errands::Archive };
+    let metrics = Metrics::install().map_err(|error| CliError::caused_by(Class::Bug, &error))?;
+    raise_open_files();
+    let mut signals = Signals::listen()?;
+    let service = tokio::select! {
+        started = Service::start(Arc::clone(&config), errands) => started?,
+        () = signals.next() => return Ok(()),
+    };
+    let (listen, token) = (config.admin.listen, config.admin.token.clone());
+    let address = admin::serve(listen, token, metrics, service.control()).await;
+    let address = address.map_err(|error| CliError::caused_by(Class::Configuration, &error))?;
+    tracing::info!(%address, file = %config.file.display(), "running; the admin page is at this address");
+
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    tokio::spawn(async move {
+        signals.next().await;
+        // a service that has ended by itself does not listen any more
+        let _ = stop.send(());
+        signals.next().await;
+        tracing::warn!("second signal: leaving at once; nothing is lost, the next start goes on");
+        std::process::exit(i32::from(Class::Interrupted.exit_code()));
+    });
+    let told = async {
+        if stopped.await.is_err() {
+            // nobody can tell us to stop any more: only the run itself ends it
+            std::future::pending::<()>().await;
+        }
+    };
+    let outcome = service.finished(told).await;
+    judge(outcome, args, out)
+}
+
+/// From how it ended to how the process ends.
+fn judge(outcome: Outcome, args: &RunArgs, out: &mut dyn Write) -> Result<(), CliError> {
+    if let Some(error) = outcome.consumer {
+        return Err(error.into());
+    }
+    if let Some((tp, refusal)) = outcome.refused.first() {
+        let what = format!("{} topic partitions are refused; the first is {tp}: {}: {}",
+            outcome.refused.len(), refusal.code, refusal.detail);
+        return Err(CliError::new(Class::Refused, what).with_hint(refusal.hint));
+    }
+    if outcome.abandoned > 0 {
+        let what = format!("{} topic partitions were not flushed within `kafka.shutdown_timeout`", outcome.abandoned);
+        return Err(CliError::new(Class::Unavailable, what).with_hint("nothing is lost: the next start goes on"));
+    }
+    if args.until_end {
+        writeln!(out, "archived up to the end of the log as it was at the start")?;
+    }
+    Ok(())
+}
+
+/// Ten thousand partitions need as many sockets and files as the system lets us have.
+fn raise_open_files() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls read or write the struct that they are given
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
+    }
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+// === impl Signals ===
+
+impl Signals {
+    fn listen() -> Result<Self, CliError> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+impl From<StartError> for CliError {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Store(error) => error.into(),
+            StartError::Ledger(error) => error.into(),
+            StartError::Kafka(error) => error.into(),
+            StartError::Staging { .. } | StartError::Topics(_) => {
+                Self::caused_by(Class::Configuration, &error).with_hint(error.hint())
+            }
+            StartError::Threads(_) | StartError::FirstStart(_) => {
+                Self::caused_by(Class::Unavailable, &error).with_hint(error.hint())
+            }
+        }
+    }
+}
