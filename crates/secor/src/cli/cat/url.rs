@@ -1,0 +1,84 @@
+//! One file by its URL, also from an archive that this configuration does not name.
+//!
+//! There is no manifest to say what the file is, so its first bytes do: a SequenceFile, gzip, zstd, or plain text. The
+//! delimiter is the one of the archive whose topic appears in the path, else a line feed.
+
+use std::io::{Cursor, Read};
+use std::sync::Arc;
+
+use secor_core::layout::{DEAD_LETTERS, DEAD_LETTERS_EXTENSION};
+use secor_core::shape::{Compression, Output, OutputFormat};
+use secor_format::kept;
+
+use super::records::{FileFacts, Printer, decode};
+use crate::cli::errors::{Class, CliError};
+use crate::cli::settings;
+use crate::config::Config;
+use crate::store::object::{self, ObjectReader};
+use crate::store::{self, Store, StoreSettings};
+
+const GZIP: &[u8] = &[0x1f, 0x8b];
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const SEQUENCE: &[u8] = b"SEQ";
+const MAGIC_BYTES_MAX: u64 = 4;
+
+pub(super) async fn print(url: &str, config: &Config, printer: &mut Printer<'_>) -> Result<(), CliError> {
+    let (store, key) = open(url, config)?;
+    let Some(reader) = object::open(&*store, &key).await? else {
+        let text = format!("there is no file `{url}`");
+        return Err(CliError::new(Class::Configuration, text).with_hint("`secor locate` names the file of a record"));
+    };
+    let failure = reader.failure();
+    let sniffed = tokio::task::spawn_blocking(move || sniff(reader)).await;
+    let sniffed = sniffed.map_err(|error| CliError::caused_by(Class::Bug, &error))?;
+    let (magic, input) = match (failure.take(), sniffed) {
+        (Some(error), _) => return Err(error.into()),
+        (None, Err(error)) => return Err(CliError::caused_by(Class::Unavailable, &error)),
+        (None, Ok(sniffed)) => sniffed,
+    };
+    let dead_letters = url.ends_with(DEAD_LETTERS_EXTENSION) && url.split('/').any(|segment| segment == DEAD_LETTERS);
+    let output = output_of(&magic, delimiter(url, config));
+    let facts = FileFacts { key: url, place: None, dense_from: None, kept: kept(&output, dead_letters) };
+    facts.check(printer.mode(), None)?;
+    let work = move |sender| decode(&output, dead_letters, input, &sender);
+    let done = printer.print(&facts, None, work).await;
+    failure.take().map_or(done, |error| Err(error.into()))
+}
+
+/// The store that holds the file: the configured one, or one whose root is the file's folder.
+fn open(url: &str, config: &Config) -> Result<(Arc<dyn Store>, String), CliError> {
+    let configured = settings::store(config);
+    let below = url.strip_prefix(&configured.url).and_then(|rest| rest.strip_prefix('/'));
+    if let Some(key) = below {
+        return Ok((store::open(&configured)?, key.to_owned()));
+    }
+    let Some((folder, name)) = url.rsplit_once('/').filter(|(_, name)| !name.is_empty()) else {
+        let text = format!("`{url}` names no file");
+        return Err(CliError::new(Class::Configuration, text).with_hint("write the URL of one file"));
+    };
+    let settings = StoreSettings { url: folder.to_owned(), ..configured };
+    Ok((store::open(&settings)?, name.to_owned()))
+}
+
+/// The first bytes, and the whole file all the same.
+fn sniff(mut reader: ObjectReader) -> std::io::Result<(Vec<u8>, impl Read)> {
+    let mut magic = Vec::new();
+    reader.by_ref().take(MAGIC_BYTES_MAX).read_to_end(&mut magic)?;
+    let input = Cursor::new(magic.clone()).chain(reader);
+    Ok((magic, input))
+}
+
+fn output_of(magic: &[u8], delimiter: String) -> Output {
+    let (format, compression) = match magic {
+        magic if magic.starts_with(SEQUENCE) => (OutputFormat::Sequence, Compression::None),
+        magic if magic.starts_with(GZIP) => (OutputFormat::Text, Compression::Gzip),
+        magic if magic.starts_with(ZSTD) => (OutputFormat::Text, Compression::Zstd),
+        _ => (OutputFormat::Text, Compression::None),
+    };
+    Output { format, compression, delimiter, ..Output::default() }
+}
+
+fn delimiter(url: &str, config: &Config) -> String {
+    let archive = url.split('/').rev().find_map(|segment| config.archive_for(segment));
+    archive.map_or_else(|| Output::default().delimiter, |index| config.archives[index].shape.output.delimiter.clone())
+}
