@@ -188,9 +188,17 @@ main() {
     for step in "$@"; do
         case $step in
         build | full | kafka | hadoop | s3 | python | tools) "step_$step" ;;
-        all) for step in build kafka hadoop s3 python tools; do "step_$step"; done ;;
+        all)
+            # one after the other, not with &&, which would switch `set -e` off inside them
+            step_build
+            step_kafka
+            step_hadoop
+            step_s3
+            step_python
+            step_tools
+            ;;
         *)
-            printf 'lab: no step `%s`: build full kafka hadoop s3 python tools all\n' "$step" >&2
+            echo "lab: no step $step: build full kafka hadoop s3 python tools all" >&2
             exit 64
             ;;
         esac
