@@ -10,7 +10,7 @@ use secor_core::record::{Record, RecordDigests};
 use secor_core::shape::{Output, OutputFormat};
 
 use crate::bad::BadRecord;
-use crate::compress::{BLOCK_BYTES, BlockCodec};
+use crate::compress::BlockCodec;
 
 mod dead_letter;
 mod sequence;
@@ -238,8 +238,9 @@ impl FileEncoder {
 impl Block {
     /// Blocks are filled to the last byte, so that a long value costs no more memory than a short one.
     fn push(&mut self, mut bytes: &[u8], codec: &mut BlockCodec, out: &mut Vec<u8>) {
-        while self.pending.len() + bytes.len() >= BLOCK_BYTES {
-            let (now, later) = bytes.split_at(BLOCK_BYTES - self.pending.len());
+        let block_bytes = codec.block_bytes();
+        while self.pending.len() + bytes.len() >= block_bytes {
+            let (now, later) = bytes.split_at(block_bytes - self.pending.len());
             self.pending.extend_from_slice(now);
             codec.compress(&self.pending, out);
             self.pending.clear();

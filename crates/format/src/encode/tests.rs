@@ -212,10 +212,11 @@ fn a_value_longer_than_a_block_costs_no_more_memory_than_a_block() {
     let output = output(OutputFormat::Text, Compression::Gzip);
     let (mut codec, mut out) = (Codec::new(&output), Vec::new());
     let mut encoder = FileEncoder::new(&output, identity(), &codec);
-    let value = vec![b'x'; 3 * BLOCK_BYTES + 5];
+    let block_bytes = codec.output().block_bytes();
+    let value = vec![b'x'; 3 * block_bytes + 5];
     let record = Record { offset: Offset::ZERO, timestamp: None, key: None, value: Some(&value), headers: &[] };
     encoder.append(&record, record.value, None, &mut codec, &mut out);
-    assert!(encoder.buffered_bytes() <= BLOCK_BYTES);
+    assert!(encoder.buffered_bytes() <= block_bytes);
     let _ = encoder.finish(&mut codec, &mut out);
     assert_eq!(gunzip(&out).len(), value.len() + 1);
 }
