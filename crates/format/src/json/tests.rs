@@ -194,7 +194,7 @@ proptest! {
                 (Found::Missing, None) => true,
                 (Found::Null, Some(Value::Null)) => true,
                 (Found::Bool(found), Some(Value::Bool(expected))) => found == *expected,
-                (Found::Number(found), Some(expected @ Value::Number(_))) => found == expected.to_string(),
+                (Found::Number(found), Some(Value::Number(expected))) => expected.to_string().eq(found),
                 (Found::Text(found), Some(Value::String(expected))) => found.unescape().as_deref() == Some(expected),
                 (Found::Container, Some(Value::Object(_) | Value::Array(_))) => true,
                 _ => false,
