@@ -15,7 +15,7 @@ use crate::compress::BlockCodec;
 mod dead_letter;
 mod sequence;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub(crate) use dead_letter::Line;
 pub(crate) use sequence::{SYNC_BYTES, class, codec_class};

@@ -4,6 +4,7 @@ use secor_core::shape::{Compression, SequenceCompression};
 
 use super::*;
 use crate::bad::BadReason;
+use crate::encode::tests::{all_outputs, long_file};
 use crate::encode::{Codec, FileEncoder, FileIdentity};
 
 fn output(format: OutputFormat, compression: Compression, sequence_key: SequenceKey) -> Output {
@@ -147,6 +148,41 @@ fn a_delimiter_of_several_bytes_is_met_as_the_writer_meant() {
     let output = Output { delimiter: "aab".to_owned(), ..Output::default() };
     let read: Vec<_> = read_file(&output, false, &b"xaaabaabbaab"[..]).map(|it| it.unwrap().value.unwrap()).collect();
     assert_eq!(read, [&b"xa"[..], b"", b"b"]);
+}
+
+#[test]
+fn the_digest_of_values_is_over_what_is_stored() {
+    let output = Output::default();
+    let (mut codec, mut out) = (Codec::new(&output), Vec::new());
+    let mut encoder = FileEncoder::new(&output, FileIdentity { topic: "t".into(), partition: 0 }, &codec);
+    let record = Record { offset: Offset::ZERO, timestamp: None, key: None, value: Some(b"{\n}"), headers: &[] };
+    encoder.append(&record, Some(b"{ }"), None, &mut codec, &mut out);
+    let summary = encoder.finish(&mut codec, &mut out);
+    assert_eq!(out, b"{ }\n");
+    let read = digest_file(&output, false, &out[..]).unwrap();
+    assert_eq!((read.values_digest, read.records), (summary.values_digest, 1));
+    let mut original = RecordDigests::new();
+    original.push(&record);
+    assert_eq!(summary.records_digest, original.records());
+    assert_ne!(summary.values_digest, original.values());
+}
+
+#[test]
+fn pending_memory_is_bounded_and_closing_blocks_early_keeps_the_content() {
+    for output in all_outputs() {
+        let whole = long_file(&output, |_, encoder, _, _| {
+            assert!(encoder.buffered_bytes() <= 4 * 1_024 * 1_024);
+        });
+        let hurried = long_file(&output, |i, encoder, codec, out| {
+            if i % 500 == 499 {
+                encoder.flush_block(codec, out);
+                assert_eq!(encoder.buffered_bytes(), 0);
+            }
+        });
+        let read = |bytes: &[u8]| digest_file(&output, false, bytes).unwrap();
+        assert_eq!(read(&whole), read(&hurried), "{output:?}");
+        assert_eq!(read(&whole).records, 3_000);
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -8,10 +8,9 @@ use secor_core::shape::{Compression, SequenceCompression, SequenceKey};
 
 use super::*;
 use crate::bad::BadReason;
-use crate::decode::digest_file;
 
 /// The records of `testdata/golden.py`.
-pub(crate) fn with_records(mut each: impl FnMut(&Record<'_>)) {
+fn with_records(mut each: impl FnMut(&Record<'_>)) {
     let mut headers = Vec::new();
     push_header(&mut headers, b"trace", Some(b"abc"));
     push_header(&mut headers, b"empty", None);
@@ -28,15 +27,15 @@ pub(crate) fn with_records(mut each: impl FnMut(&Record<'_>)) {
     each(&record(1 << 40, Some(1), Some(b"\xff"), Some("grüße".as_bytes())));
 }
 
-pub(crate) fn identity() -> FileIdentity {
+fn identity() -> FileIdentity {
     FileIdentity { topic: Arc::from("clicks"), partition: 3 }
 }
 
-pub(crate) fn output(format: OutputFormat, compression: Compression) -> Output {
+fn output(format: OutputFormat, compression: Compression) -> Output {
     Output { format, compression, ..Output::default() }
 }
 
-pub(crate) fn encoded(output: &Output) -> (Vec<u8>, FileSummary) {
+fn encoded(output: &Output) -> (Vec<u8>, FileSummary) {
     let (mut codec, mut out) = (Codec::new(output), Vec::new());
     let mut encoder = FileEncoder::new(output, identity(), &codec);
     with_records(|record| encoder.append(record, record.value, Some(7), &mut codec, &mut out));
@@ -135,25 +134,11 @@ fn summaries_tell_what_the_manifest_needs() {
     assert_eq!(sequence, FileSummary { bytes: 5 * 12 + 5 + 3_000 + 7, ..expected });
 }
 
-#[test]
-fn the_digest_of_values_is_over_what_is_stored() {
-    let output = output(OutputFormat::Text, Compression::None);
-    let (mut codec, mut out) = (Codec::new(&output), Vec::new());
-    let mut encoder = FileEncoder::new(&output, identity(), &codec);
-    let record = Record { offset: Offset::ZERO, timestamp: None, key: None, value: Some(b"{\n}"), headers: &[] };
-    encoder.append(&record, Some(b"{ }"), None, &mut codec, &mut out);
-    let summary = encoder.finish(&mut codec, &mut out);
-    assert_eq!(out, b"{ }\n");
-    let read = digest_file(&output, false, &out[..]).unwrap();
-    assert_eq!((read.values_digest, read.records), (summary.values_digest, 1));
-    let mut original = RecordDigests::new();
-    original.push(&record);
-    assert_eq!(summary.records_digest, original.records());
-    assert_ne!(summary.values_digest, original.values());
-}
-
 /// Records enough for several blocks.
-fn long_file(output: &Output, mut after_each: impl FnMut(u64, &mut FileEncoder, &mut Codec, &mut Vec<u8>)) -> Vec<u8> {
+pub(crate) fn long_file(
+    output: &Output,
+    mut after_each: impl FnMut(u64, &mut FileEncoder, &mut Codec, &mut Vec<u8>),
+) -> Vec<u8> {
     let (mut codec, mut out) = (Codec::new(output), Vec::new());
     let mut encoder = FileEncoder::new(output, identity(), &codec);
     for i in 0..3_000 {
@@ -167,7 +152,7 @@ fn long_file(output: &Output, mut after_each: impl FnMut(u64, &mut FileEncoder, 
     out
 }
 
-fn all_outputs() -> Vec<Output> {
+pub(crate) fn all_outputs() -> Vec<Output> {
     let mut all = Vec::new();
     for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
         all.push(output(OutputFormat::Text, compression));
@@ -186,24 +171,6 @@ fn the_same_records_give_the_same_bytes() {
     for output in all_outputs() {
         let first = long_file(&output, |_, _, _, _| {});
         assert!(first == long_file(&output, |_, _, _, _| {}), "{output:?}");
-    }
-}
-
-#[test]
-fn pending_memory_is_bounded_and_closing_blocks_early_keeps_the_content() {
-    for output in all_outputs() {
-        let whole = long_file(&output, |_, encoder, _, _| {
-            assert!(encoder.buffered_bytes() <= 4 * 1_024 * 1_024);
-        });
-        let hurried = long_file(&output, |i, encoder, codec, out| {
-            if i % 500 == 499 {
-                encoder.flush_block(codec, out);
-                assert_eq!(encoder.buffered_bytes(), 0);
-            }
-        });
-        let read = |bytes: &[u8]| digest_file(&output, false, bytes).unwrap();
-        assert_eq!(read(&whole), read(&hurried), "{output:?}");
-        assert_eq!(read(&whole).records, 3_000);
     }
 }
 
