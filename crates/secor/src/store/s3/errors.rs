@@ -26,20 +26,23 @@ struct Answer {
 pub(super) fn explain(url: &Arc<str>, operation: Operation, error: &Error) -> StoreError {
     let text = error.to_string();
     let answer = Answer::read(&text);
+    let new = |class, what: String| StoreError::new(class, url, operation, what);
+    if is_about_credentials(&text) {
+        // An answer that there are none is final; without one, it may be the network.
+        let refused = answer.status.is_some_and(|status| status < 500);
+        let (class, why) =
+            if refused { (Class::Denied, answer.to_string()) } else { (Class::Unavailable, innermost(error)) };
+        return new(class, format!("no credentials from the environment: {why}")).with_hint(HINT_CREDENTIALS);
+    }
     if answer.status.is_some() {
         let (class, hint) = answer.class(operation);
-        let explained = StoreError::new(class, url, operation, answer.to_string()).with_status(answer.status);
+        let explained = new(class, answer.to_string()).with_status(answer.status);
         return match hint {
             Some(hint) => explained.with_hint(hint),
             None => explained,
         };
     }
     let innermost = innermost(error);
-    let new = |class, what: String| StoreError::new(class, url, operation, what);
-    if is_about_credentials(&text) {
-        return new(Class::Unavailable, format!("no credentials from the environment: {innermost}"))
-            .with_hint("set `access_key_id` and `secret_access_key` in `[store.s3]`, or AWS_ACCESS_KEY_ID and so on");
-    }
     if text.contains("redirect without LOCATION") {
         return new(Class::Invalid, "the bucket is elsewhere".to_owned()).with_hint(HINT_REGION);
     }
@@ -70,6 +73,8 @@ pub(super) fn names_missing_bucket(error: &Error) -> bool {
     Answer::read(&error.to_string()).code.as_deref() == Some("NoSuchBucket")
 }
 
+const HINT_CREDENTIALS: &str =
+    "set `access_key_id` and `secret_access_key` in `[store.s3]`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
 const HINT_REGION: &str = "set `region` in `[store.s3]` to the bucket's, or `endpoint` to its server";
 const HINT_CLOCK: &str = "set this host's clock: the store accepts a few minutes of difference";
 const HINT_NO_CREATE: &str =
@@ -192,6 +197,20 @@ mod tests {
         for (status, code, expected) in cases {
             assert_eq!(class(status, code), expected, "{status} {code}");
         }
+    }
+
+    #[test]
+    fn what_the_metadata_service_says_is_not_said_of_the_store() {
+        let said = |text: &str| {
+            let source = format!("Error performing PUT http://169.254.169.254/latest/api/token in 1ms - {text}").into();
+            explain(&Arc::from("s3://b"), Operation::Create, &Error::Generic { store: "S3", source })
+        };
+        let error = said("Server returned non-2xx status code: 403 Forbidden: ");
+        assert_eq!((error.class, error.status), (Class::Denied, None));
+        assert_eq!(error.to_string(), "s3://b: create: no credentials from the environment: status 403");
+        assert!(error.hint().contains("AWS_ACCESS_KEY_ID"), "{}", error.hint());
+        assert_eq!(said("HTTP error: connection refused").class, Class::Unavailable);
+        assert_eq!(said("Server returned non-2xx status code: 500 Internal Server Error: ").class, Class::Unavailable);
     }
 
     #[test]
