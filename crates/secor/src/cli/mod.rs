@@ -11,12 +11,13 @@ pub mod args;
 mod cat;
 mod check;
 mod completions;
+mod demo;
 mod describe;
 pub mod errors;
 mod ledger;
 mod locate;
+mod recover;
 mod run;
-pub mod settings;
 pub mod target;
 mod verify;
 
@@ -30,7 +31,10 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::Config;
 
-use self::args::{CatArgs, CheckArgs, CompletionsArgs, Global, LedgerArgs, LocateArgs, LogFormat, RunArgs, VerifyArgs};
+use self::args::{
+    CatArgs, CheckArgs, CompletionsArgs, DemoArgs, Global, LedgerArgs, LocateArgs, LogFormat, RecoverArgs, RunArgs,
+    VerifyArgs,
+};
 pub use self::errors::{Class, CliError};
 
 /// Archives Kafka topics into an object store: every record exactly once
@@ -38,7 +42,10 @@ pub use self::errors::{Class, CliError};
 #[command(name = "secor", version, subcommand_required = true, arg_required_else_help = true)]
 #[command(after_help = "\
 Examples:
+  secor demo
   secor check --config secor.toml
+  secor run --config secor.toml
+  secor verify --deep --config secor.toml
   secor completions bash > /etc/bash_completion.d/secor
 
 Exit codes: 0 done; 1 verify found something; 64 configuration; 69 unavailable, start me again; 70 bug;
@@ -55,10 +62,12 @@ pub struct Cli {
 pub enum Command {
     Run(RunArgs),
     Check(CheckArgs),
+    Demo(DemoArgs),
     Verify(VerifyArgs),
     Cat(CatArgs),
     Locate(LocateArgs),
     Ledger(LedgerArgs),
+    Recover(RecoverArgs),
     Completions(CompletionsArgs),
 }
 
@@ -85,10 +94,12 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
     match &cli.command {
         Command::Run(args) => runtime()?.block_on(run::run(args, config()?, out)),
         Command::Check(args) => runtime()?.block_on(check::run(args, &config()?, out)),
+        Command::Demo(args) => runtime()?.block_on(demo::run(args, out)),
         Command::Verify(args) => runtime()?.block_on(verify::run(args, &config()?, out)),
         Command::Cat(args) => runtime()?.block_on(cat::run(args, &config()?, out)),
         Command::Locate(args) => runtime()?.block_on(locate::run(args, &config()?, out)),
         Command::Ledger(args) => runtime()?.block_on(ledger::run(args, &config()?, out)),
+        Command::Recover(args) => runtime()?.block_on(recover::run(args, config()?, out)),
         Command::Completions(args) => completions::run(args, out),
     }
 }
@@ -131,7 +142,8 @@ fn usage_error(error: &clap::Error) -> CliError {
 /// Logs go to standard error. `RUST_LOG` decides, else `-v`, else what suits the command.
 fn start_logging(cli: &Cli) {
     let level = match (cli.global.verbose, cli.command.is_service()) {
-        (0, false) => "warn",
+        // what the client logs about a broker comes back as an error
+        (0, false) => "warn,librdkafka=error",
         (0, true) => "secor=info,warn",
         (1, _) => "secor=debug,info",
         _ => "trace",
@@ -153,10 +165,12 @@ impl Command {
         match self {
             Self::Run(_) => true,
             Self::Check(_)
+            | Self::Demo(_)
             | Self::Verify(_)
             | Self::Cat(_)
             | Self::Locate(_)
             | Self::Ledger(_)
+            | Self::Recover(_)
             | Self::Completions(_) => false,
         }
     }
