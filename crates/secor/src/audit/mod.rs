@@ -18,6 +18,8 @@ mod stray;
 mod partition;
 mod kafka;
 #[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
 mod tests;
 
 use secor_core::ids::{Generation, Offset, TopicPartition};
@@ -62,13 +64,19 @@ pub enum AuditError {
     #[error("the ledger can't be read")]
     Ledger(#[from] LedgerError),
     #[error("the archive can't be read")]
-    Store(#[from] StoreError),
+    Store(#[source] Box<StoreError>),
     #[error("the log can't be read")]
     Kafka(#[from] KafkaError),
     #[error("the ledger knows no topic `{0}`")]
     UnknownTopic(String),
     #[error("a task of the audit panicked")]
     Panicked(#[source] tokio::task::JoinError),
+}
+
+impl From<StoreError> for AuditError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
+    }
 }
 
 /// Is told how the audit goes on, in offsets.

@@ -177,6 +177,28 @@ impl fmt::Display for Stretch {
 // === impl FindingCode ===
 
 impl FindingCode {
+    pub const ALL: [Self; 18] = [
+        Self::BadGenesis,
+        Self::BadEntry,
+        Self::ChainGap,
+        Self::ChainOverlap,
+        Self::Unreachable,
+        Self::BadReceipt,
+        Self::Incomplete,
+        Self::MissingFile,
+        Self::WrongSize,
+        Self::WrongChecksum,
+        Self::WrongDigest,
+        Self::Unreadable,
+        Self::WrongCount,
+        Self::WrongContent,
+        Self::Stray,
+        Self::KafkaCount,
+        Self::KafkaContent,
+        Self::Expectation,
+    ];
+
+    /// The word in JSON and in the documentation.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,178 +1,25 @@
 //! The audit against small archives in a folder, each damaged in one way: every damage is found, and named.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use secor_core::flush::CutReason;
-use secor_core::ids::{Digest, Generation, Offset};
+use secor_core::ids::{Digest, Generation};
 use secor_core::manifest::{
-    Arbiter, Batch, Entry, FileEntry, Genesis, Hole, HoleReason, Isolation, Kind, Next, Receipt, Resolution,
-    ResolutionReason, ResolvedFile, ResolvedOutcome, Seal, StoredFile, paths,
+    Hole, HoleReason, Kind, Resolution, ResolutionReason, ResolvedFile, ResolvedOutcome, paths,
 };
 use secor_core::record::Record;
-use secor_core::shape::{BadRecords, Compression, Input, Output, OutputFormat, Shape, Timestamp};
-use secor_format::{BadReason, BadRecord, Codec, FileEncoder, FileIdentity, FileSummary};
-use tempfile::TempDir;
+use secor_core::shape::OutputFormat;
+use secor_format::{BadReason, BadRecord, Codec, FileEncoder, FileIdentity};
 
+use super::sample::{Archive, TIME, file_entry, offset};
 use super::*;
-use crate::store::{self, Attributes, Create, Payload, S3Settings, StoreSettings};
-
-/// An archive of `clicks:0` that is written as secor would: batch after batch, each with its receipt in the next.
-struct Archive {
-    folder: TempDir,
-    ledger: Ledger,
-    shape: Shape,
-    generation: Generation,
-    next: Offset,
-    receipt: Option<Receipt>,
-}
-
-fn offset(value: i64) -> Offset {
-    Offset::new(value).expect("not negative")
-}
-
-fn shape(format: OutputFormat) -> Shape {
-    let output = Output { format, compression: Compression::Gzip, ..Output::default() };
-    Shape {
-        version: Shape::VERSION,
-        input: Input::default(),
-        timestamp: Timestamp::default(),
-        time_zone: "UTC".to_owned(),
-        output_partitions: Vec::new(),
-        output,
-        layout: "secor".to_owned(),
-        bad_records: BadRecords::default(),
-    }
-}
-
-// === impl Archive ===
+use crate::kafka::mock::Mock;
+use crate::kafka::producer::{Outgoing, Producer};
+use crate::kafka::{Isolation, Settings};
 
 impl Archive {
-    async fn new(format: OutputFormat) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let url = format!("file://{}", folder.path().display());
-        let store = store::open(&StoreSettings { url, s3: S3Settings::default() }).expect("a store");
-        let ledger = Ledger::open_or_create(store, Arbiter::Store).await.expect("a ledger");
-        let genesis = Genesis {
-            version: 1,
-            ledger: ledger.identity().ledger.clone(),
-            topic: Arc::from("clicks"),
-            topic_id: None,
-            cluster: Arc::from("cluster"),
-            group: Arc::from("group"),
-            generation: Generation(1),
-            start: BTreeMap::from([(0, Offset::ZERO)]),
-        };
-        ledger.create_genesis(&genesis).await.expect("a genesis");
-        let shape = shape(format);
-        Self { folder, ledger, shape, generation: Generation(1), next: Offset::ZERO, receipt: None }
-    }
-
-    /// Three batches of ten records: 0..10, 10..20, 20..30.
-    async fn of_three() -> Self {
-        let mut archive = Self::new(OutputFormat::Text).await;
-        for _ in 0..3 {
-            archive.batch(10).await;
-        }
-        archive
-    }
-
-    fn key(&self, start: i64) -> String {
-        format!("clicks/{}_0_{start:020}.gz", self.generation)
-    }
-
-    fn path(&self, key: &str) -> PathBuf {
-        self.folder.path().join(key)
-    }
-
-    fn entry_path(&self, start: i64) -> PathBuf {
-        self.path(&paths::entry("clicks", self.generation, 0, offset(start)))
-    }
-
-    fn encode(&self, start: Offset, records: i64, salt: &str) -> (Vec<u8>, FileSummary) {
-        let mut codec = Codec::new(&self.shape.output);
-        let identity = FileIdentity { topic: Arc::from("clicks"), partition: 0 };
-        let mut encoder = FileEncoder::new(&self.shape.output, identity, &codec);
-        let mut out = Vec::new();
-        for n in start.get()..start.get() + records {
-            let value = format!("{{\"n\":{n}}}{salt}");
-            let value = Some(value.as_bytes());
-            let record = Record { offset: offset(n), timestamp: Some(n), key: None, value, headers: &[] };
-            encoder.append(&record, value, None, &mut codec, &mut out);
-        }
-        let summary = encoder.finish(&mut codec, &mut out);
-        (out, summary)
-    }
-
-    async fn batch(&mut self, records: i64) -> Entry {
-        let (bytes, summary) = self.encode(self.next, records, "");
-        self.batch_with(records, bytes, summary).await
-    }
-
-    /// A batch whose manifest says `summary` and whose file holds `bytes`.
-    async fn batch_with(&mut self, length: i64, bytes: Vec<u8>, summary: FileSummary) -> Entry {
-        let start = self.next;
-        let files = vec![file_entry(self.key(start.get()), &summary, false)];
-        let entry = self.manifest(length, files).await;
-        let digest = Some(summary.records_digest);
-        self.upload(&entry, vec![(self.key(start.get()), bytes, digest)]).await;
-        entry
-    }
-
-    async fn manifest(&mut self, length: i64, files: Vec<FileEntry>) -> Entry {
-        let config = self.ledger.store_config(&self.shape).await.expect("stores");
-        let batch = Batch {
-            reason: CutReason::MaxAge,
-            clock: 0,
-            isolation: Isolation::ReadCommitted,
-            leader_epoch: None,
-            config,
-            time_zone_data: "2025b".to_owned(),
-            records: files.iter().map(|file| file.records).sum(),
-            files,
-        };
-        self.entry(length, Kind::Batch(batch)).await
-    }
-
-    async fn entry(&mut self, length: i64, kind: Kind) -> Entry {
-        let entry = Entry {
-            version: 1,
-            ledger: self.ledger.identity().ledger.clone(),
-            topic: Arc::from("clicks"),
-            topic_id: None,
-            partition: 0,
-            generation: self.generation,
-            start: self.next,
-            end: offset(self.next.get() + length),
-            receipt: self.receipt.take(),
-            kind,
-        };
-        self.ledger.create_entry(&entry).await.expect("creates");
-        self.next = entry.end;
-        entry
-    }
-
-    async fn upload(&mut self, entry: &Entry, files: Vec<(String, Vec<u8>, Option<Digest>)>) {
-        let mut receipt = Receipt { start: entry.start, files: Vec::new() };
-        for (key, bytes, digest) in files {
-            let attributes = Attributes { digest, ..Attributes::default() };
-            let created = self.ledger.store().create(&key, Payload::Bytes(Bytes::from(bytes)), &attributes).await;
-            let Create::Created(info) = created.expect("creates") else { panic!("`{key}` was there") };
-            let checksum = info.checksum.expect("a checksum").to_string();
-            receipt.files.push(StoredFile { key, size: info.size, checksum });
-        }
-        self.receipt = Some(receipt);
-    }
-
-    async fn seal(&mut self) {
-        let next = Next { generation: Generation(self.generation.0 + 1), topic_id: None, start: self.next };
-        self.entry(0, Kind::Seal(Seal { next: next.clone() })).await;
-        self.generation = next.generation;
-    }
-
     async fn audit(&self, request: &Request) -> Report {
         audit(&self.ledger, request, None, &Quiet).await.expect("a verdict")
     }
@@ -194,21 +41,6 @@ impl Archive {
 fn place(finding: Finding) -> (FindingCode, String) {
     let offsets = finding.offsets.map(|offsets| offsets.to_string());
     (finding.code, finding.key.or(offsets).unwrap_or_default())
-}
-
-fn file_entry(key: String, summary: &FileSummary, dead_letters: bool) -> FileEntry {
-    FileEntry {
-        key,
-        records: summary.records,
-        first_offset: summary.first_offset,
-        last_offset: summary.last_offset,
-        timestamps: summary.timestamps,
-        event_times: summary.event_times,
-        bytes: summary.bytes,
-        records_digest: summary.records_digest,
-        values_digest: summary.values_digest,
-        dead_letters,
-    }
 }
 
 fn rewrite(path: &PathBuf, change: impl FnOnce(&mut Vec<u8>)) {
@@ -503,4 +335,63 @@ async fn the_report_is_stable_json() {
         "offsets": {"start": 0, "end": 10}, "key": archive.key(0), "detail": "is not in the store",
     });
     assert_eq!(json["findings"], serde_json::json!([finding]));
+}
+
+#[test]
+fn the_page_explains_every_finding() {
+    let page = include_str!("../../../../docs/verify.md");
+    for code in FindingCode::ALL {
+        assert!(page.contains(&format!("`{}`", code.as_str())), "docs/verify.md lacks {code:?}");
+        assert_eq!(serde_json::to_value(code).expect("serializes"), code.as_str());
+    }
+}
+
+// === against the log ===
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A log of `clicks:0` with the records that [`Archive::batch`] archives.
+fn log_of(records: i64) -> (Mock, Settings) {
+    let mock = Mock::start().expect("a broker");
+    mock.create_topic("clicks", 1).expect("a topic");
+    let settings = Settings {
+        brokers: vec![mock.brokers()],
+        group: "audit".to_owned(),
+        client_id: "audit".to_owned(),
+        properties: std::collections::BTreeMap::new(),
+        isolation: Isolation::ReadCommitted,
+        fetch_memory_bytes: 1 << 20,
+        timeout: PATIENCE,
+    };
+    let producer = Producer::new(&mock.brokers(), []).expect("a producer");
+    for n in 0..records {
+        let value = format!("{{\"n\":{n}}}");
+        let value = Some(value.as_bytes());
+        let record = Outgoing { topic: "clicks", timestamp_ms: Some(TIME + n), value, ..Outgoing::default() };
+        producer.send(&record, PATIENCE).expect("is sent");
+    }
+    producer.flush(PATIENCE).expect("is acknowledged");
+    (mock, settings)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_gives_the_same_files_again() {
+    let (_mock, settings) = log_of(40);
+    let mut archive = Archive::of_three().await;
+    let against = async |archive: &Archive| {
+        let report = audit(&archive.ledger, &Request::default(), Some(&settings), &Quiet).await.expect("a verdict");
+        report.findings.into_iter().map(place).collect::<Vec<_>>()
+    };
+    assert_eq!(against(&archive).await, []);
+    let (others, summary) = archive.encode(archive.next, 5, "!");
+    archive.batch_with(5, others, summary).await;
+    let (fewer, summary) = archive.encode(archive.next, 4, "");
+    archive.batch_with(5, fewer, summary).await;
+    archive.batch(10).await;
+    let expected = [
+        (FindingCode::KafkaContent, archive.key(30)),
+        (FindingCode::KafkaCount, archive.key(35)),
+        (FindingCode::KafkaCount, "40..50".to_owned()),
+    ];
+    assert_eq!(against(&archive).await, expected);
 }

@@ -8,6 +8,8 @@
 
 mod records;
 mod url;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::io::{BufWriter, Write};
@@ -21,10 +23,10 @@ use self::records::{Mode, Printer};
 use super::args::CatArgs;
 use super::errors::{Class, CliError};
 use super::ledger::{known_topic, partitions};
-use super::settings;
 use super::target::{At, Source, Target};
 use crate::config::Config;
 use crate::ledger::Ledger;
+use crate::service::settings;
 use crate::store;
 
 /// How long `--follow` waits before it looks again.

@@ -9,10 +9,10 @@ use serde_json::json;
 
 use super::args::{LedgerArgs, LedgerCommand, LedgerListArgs};
 use super::errors::{Class, CliError};
-use super::settings;
 use crate::audit::align;
 use crate::config::Config;
 use crate::ledger::{ChainHead, Ledger};
+use crate::service::settings;
 use crate::store;
 
 /// # Errors

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use super::args::LocateArgs;
 use super::errors::{Class, CliError};
 use super::ledger::known_topic;
-use super::settings;
 use crate::config::Config;
 use crate::ledger::{ChainHead, Ledger};
+use crate::service::settings;
 use crate::store;
 
 /// # Errors

@@ -7,10 +7,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::args::VerifyArgs;
 use super::errors::{Class, CliError};
-use super::settings;
 use crate::audit::{AuditError, Depth, Progress, Report, Request, audit};
 use crate::config::Config;
 use crate::ledger::Ledger;
+use crate::service::settings;
 use crate::store;
 
 /// For each question to Kafka.
@@ -40,6 +40,19 @@ pub async fn run(args: &VerifyArgs, config: &Config, out: &mut dyn Write) -> Res
         print(&report, out)?;
     }
     out.flush()?;
+    judge(&report)
+}
+
+/// Prints a report for people and turns it into the command's end.
+///
+/// # Errors
+/// [`Class::Found`] when something is not as it should be.
+pub(super) fn conclude(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
+    print(report, out)?;
+    judge(report)
+}
+
+fn judge(report: &Report) -> Result<(), CliError> {
     if report.ok {
         return Ok(());
     }
@@ -105,7 +118,7 @@ impl From<AuditError> for CliError {
     fn from(error: AuditError) -> Self {
         match error {
             AuditError::Ledger(error) => error.into(),
-            AuditError::Store(error) => error.into(),
+            AuditError::Store(error) => (*error).into(),
             AuditError::Kafka(error) => error.into(),
             AuditError::UnknownTopic(_) => Self::caused_by(Class::Configuration, &error)
                 .with_hint("`secor ledger list` shows the topics that it knows"),

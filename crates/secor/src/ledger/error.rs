@@ -12,9 +12,9 @@ use crate::store::{ProbeFailure, StoreError};
 #[derive(Debug, thiserror::Error)]
 pub enum LedgerError {
     #[error("the ledger's store does not do what it was asked")]
-    Store(#[from] StoreError),
+    Store(#[source] Box<StoreError>),
     #[error("`{store}` can't hold a ledger")]
-    Probe { store: String, source: ProbeFailure },
+    Probe { store: String, source: Box<ProbeFailure> },
     #[error("there is no ledger at `{0}`")]
     Absent(String),
     #[error("`{key}` can't be read")]
@@ -44,9 +44,8 @@ impl LedgerError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Store(error) | Self::Probe { source: ProbeFailure::Store(error), .. } => error.is_transient(),
             Self::Doubtful(_) => true,
-            _ => false,
+            _ => self.store_error().is_some_and(StoreError::is_transient),
         }
     }
 
@@ -67,8 +66,10 @@ impl LedgerError {
     /// One line for the person who reads it.
     #[must_use]
     pub fn hint(&self) -> &'static str {
+        if let Some(error) = self.store_error() {
+            return error.hint();
+        }
         match self {
-            Self::Store(error) | Self::Probe { source: ProbeFailure::Store(error), .. } => error.hint(),
             Self::Probe { .. } => {
                 "this store does not create exclusively, so it can't arbitrate: a ledger of another type \
                  (`ledger.type = \"sql\"`) or another store is needed"
@@ -76,6 +77,18 @@ impl LedgerError {
             Self::Absent(_) => "check `store.url`; the first `secor run` creates the ledger",
             Self::Doubtful(_) => "try again; if it stays so, the store is not consistent and must not hold a ledger",
             _ => self.refusal().map_or("run `secor verify`", |refusal| refusal.code.hint()),
+        }
+    }
+
+    /// The store's error behind this one, if the store failed.
+    fn store_error(&self) -> Option<&StoreError> {
+        match self {
+            Self::Store(error) => Some(error),
+            Self::Probe { source, .. } => match &**source {
+                ProbeFailure::Store(error) => Some(error),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
@@ -88,5 +101,11 @@ impl LedgerError {
             cause = error.source();
         }
         text
+    }
+}
+
+impl From<StoreError> for LedgerError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Box::new(error))
     }
 }

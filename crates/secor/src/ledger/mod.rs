@@ -75,7 +75,7 @@ impl Ledger {
         let place = store.to_string();
         let found: Option<LedgerIdentity> = read(&*store, paths::LEDGER).await?;
         if found.as_ref().is_none_or(|identity| identity.probed != place) {
-            let failed = |source| LedgerError::Probe { store: place.clone(), source };
+            let failed = |source| LedgerError::Probe { store: place.clone(), source: Box::new(source) };
             store::probe(&*store).await.map_err(failed)?;
         }
         let identity = match found {

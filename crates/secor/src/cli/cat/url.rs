@@ -12,8 +12,8 @@ use secor_format::kept;
 
 use super::records::{FileFacts, Printer, decode};
 use crate::cli::errors::{Class, CliError};
-use crate::cli::settings;
 use crate::config::Config;
+use crate::service::settings;
 use crate::store::object::{self, ObjectReader};
 use crate::store::{self, Store, StoreSettings};
 
