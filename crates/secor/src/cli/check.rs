@@ -13,10 +13,11 @@ use secor_core::ids::TopicPartition;
 use crate::config::{Archive, Config, TopicPattern};
 use crate::kafka::{self, Handle, KafkaError};
 use crate::ledger::{Ledger, LedgerError};
+use crate::service::settings;
 use crate::store::{self, Store};
 
 use super::args::CheckArgs;
-use super::{Class, CliError, describe, settings};
+use super::{Class, CliError, describe};
 
 /// For the first answer of a broker, and for each later one.
 const KAFKA_TIMEOUT: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@
 //! for what ends a run: a signal, the log end of `--until-end`, a refusal under `on_refused = "exit"`, or a
 //! client that gave up; and then leaves in order: flush, commit, leave the group.
 
-mod settings;
+pub mod settings;
 mod trouble;
 mod grants;
 mod status;
@@ -26,7 +26,6 @@ use secor_core::ids::{Offset, TopicPartition};
 use secor_core::manifest::Arbiter;
 use secor_core::partition::{Errand, Note};
 
-pub use settings::{kafka as kafka_settings, store as store_settings, topics as topic_selection};
 pub use status::{Overview, RefusalRow, Registry, Row};
 
 use crate::config::{Config, OnRefused};
@@ -45,7 +44,7 @@ use world::{Hands, Parts, World};
 const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 const LAG_INTERVAL: Duration = Duration::from_secs(10);
 /// How long one question to Kafka may take.
-const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
+pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
 /// After `shutdown_timeout`, how long the last bits may take.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 
