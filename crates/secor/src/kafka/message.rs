@@ -109,8 +109,27 @@ impl Message {
         self.native().len + self.native().key_len
     }
 
+    /// Whether the message certainly has no headers, found without librdkafka, which allocates to answer.
+    ///
+    /// A message with a leader epoch comes from a record batch of format 2, in which the number of headers follows the
+    /// value: one byte, zero, where there are none.
+    #[inline]
+    fn has_no_headers(&self) -> bool {
+        let native = self.native();
+        // An empty value is a constant of librdkafka's, outside of the batch.
+        if native.payload.is_null() || native.len == 0 || self.leader_epoch().is_none() {
+            return false;
+        }
+        // SAFETY: librdkafka gives other values out in place, inside the batch as fetched or decompressed into one
+        // buffer. In format 2 the value is followed by at least the number of headers, so the byte is in that buffer.
+        unsafe { *native.payload.cast::<u8>().add(native.len) == 0 }
+    }
+
     /// Writes the header block; leaves it empty for a message without headers.
     fn push_headers(&self, block: &mut Vec<u8>) {
+        if self.has_no_headers() {
+            return;
+        }
         let mut headers = std::ptr::null_mut();
         // SAFETY: the message is alive and only this thread touches it; the headers belong to the message.
         let found = unsafe { rd::rd_kafka_message_headers(self.0.as_ptr(), &mut headers) };

@@ -60,8 +60,13 @@ pub const FIXED_PROPERTIES: &[(&str, &str)] = &[
 /// How often librdkafka and the topic patterns look for new topics and partitions unless a property says otherwise.
 const METADATA_REFRESH_MS: u64 = 60_000;
 const FETCH_MEMORY_BYTES_MIN: u64 = 1024 * 1024;
+/// librdkafka demands at least `message.max.bytes`.
+const FETCH_REQUEST_BYTES_MIN: u64 = 1_000_000;
 const FETCH_REQUEST_BYTES_MAX: u64 = 16 * 1024 * 1024;
-const FETCH_PARTITION_BYTES: u64 = 1024 * 1024;
+/// Larger fetches are no faster; a record that is larger still comes, alone.
+const FETCH_PARTITION_BYTES: u64 = 256 * 1024;
+/// As many small records as keep a fast reader busy while the next fetch is on its way.
+const QUEUED_RECORDS: u64 = 20_000;
 
 /// Finds everything about the properties that is wrong and can be seen without a broker.
 ///
@@ -131,14 +136,14 @@ impl Settings {
 
     fn set_defaults(&self, config: &mut ClientConfig) {
         let memory = self.fetch_memory_bytes.max(FETCH_MEMORY_BYTES_MIN);
-        let per_request = (memory / 2).clamp(FETCH_PARTITION_BYTES, FETCH_REQUEST_BYTES_MAX);
+        let per_request = (memory / 2).clamp(FETCH_REQUEST_BYTES_MIN, FETCH_REQUEST_BYTES_MAX);
         config
             .set("check.crcs", "true")
             .set("fetch.queue.backoff.ms", "10")
             .set("fetch.wait.max.ms", "500")
             .set("fetch.max.bytes", per_request.to_string())
             .set("max.partition.fetch.bytes", FETCH_PARTITION_BYTES.to_string())
-            .set("queued.min.messages", "1000000")
+            .set("queued.min.messages", QUEUED_RECORDS.to_string())
             .set("queued.max.messages.kbytes", (memory / 2 / 1024).max(1024).to_string())
             .set("topic.metadata.refresh.interval.ms", METADATA_REFRESH_MS.to_string());
         if !self.uses_consumer_protocol() {
