@@ -130,7 +130,7 @@ fn records_arrive_whole() {
         None
     });
     let expected_headers =
-        vec![("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), None), ("a".to_owned(), Some(Vec::new()))];
+        [("a".to_owned(), Some(b"1".to_vec())), ("b".to_owned(), None), ("a".to_owned(), Some(Vec::new()))];
     let values = [Some(b"value".to_vec()), Some(Vec::new()), None];
     for (index, (timestamp, key, value, headers)) in seen.iter().enumerate() {
         assert_eq!((key, value), (&None, &values[index % 3]));
