@@ -141,6 +141,12 @@ impl Process {
         self.machine.released()
     }
 
+    /// An answer has been found that the machine has not been told.
+    #[must_use]
+    pub fn has_answer(&self) -> bool {
+        !self.answers.is_empty()
+    }
+
     fn moved(&mut self, world: &mut World) {
         self.position = self.position.next();
         let records = self.open.len() as u64;
@@ -173,7 +179,7 @@ impl Process {
                     self.open.clear();
                 }
             }
-            Action::Commit { offset, metadata, .. } => world.commits.push(OwnCommit { offset, metadata }),
+            Action::Commit { offset, metadata, .. } => world.send_commit(OwnCommit { offset, metadata }),
             Action::Report(Note::Refused(refusal)) => self.refusals.push(refusal),
             Action::Report(_) | Action::Release => {}
         }

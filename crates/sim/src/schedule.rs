@@ -241,7 +241,7 @@ impl Run {
             self.each(p, 3 + (round + p) % 3, Process::turn);
             self.each(p, 1, Process::fetch);
         }
-        if round % 4 == 0 {
+        if round.is_multiple_of(4) {
             self.world.now_ms += RETRY_REFUSED_MS;
             self.world.land_commit(round);
         }

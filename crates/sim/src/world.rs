@@ -129,6 +129,13 @@ impl World {
         self.resolutions.range(slot(0)..=slot(u32::MAX)).map(|(_, resolution)| resolution.clone()).collect()
     }
 
+    /// A commit is under way; one that says the same is no other.
+    pub fn send_commit(&mut self, commit: OwnCommit) {
+        if !self.commits.contains(&commit) {
+            self.commits.push(commit);
+        }
+    }
+
     /// A commit of ours reaches the register; nothing fences it.
     pub fn land_commit(&mut self, index: usize) {
         if !self.commits.is_empty() {
