@@ -324,3 +324,60 @@ fn push_vint(out: &mut Vec<u8>, value: i64) {
 fn length(bytes: usize) -> i32 {
     i32::try_from(bytes).expect("a Kafka message is shorter than 2 GiB")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // what Python's msgpack packs, which is the fewest bytes as in msgpack-java
+    #[test]
+    fn messagepack_numbers_take_the_fewest_bytes() {
+        for (value, expected) in [
+            (0, "00"),
+            (127, "7f"),
+            (128, "cc80"),
+            (255, "ccff"),
+            (256, "cd0100"),
+            (65_535, "cdffff"),
+            (65_536, "ce00010000"),
+            (0xffff_ffff, "ceffffffff"),
+            (0x1_0000_0000, "cf0000000100000000"),
+            (i64::MAX, "cf7fffffffffffffff"),
+            (-1, "ff"),
+            (-32, "e0"),
+            (-33, "d0df"),
+            (-128, "d080"),
+            (-129, "d1ff7f"),
+            (-32_768, "d18000"),
+            (-32_769, "d2ffff7fff"),
+            (-2_147_483_648, "d280000000"),
+            (-2_147_483_649, "d3ffffffff7fffffff"),
+        ] {
+            let mut out = Vec::new();
+            push_messagepack_int(&mut out, value);
+            assert_eq!(hex(&out), expected, "{value}");
+        }
+    }
+
+    // what Hadoop's WritableUtils writes
+    #[test]
+    fn lengths_are_written_as_hadoop_does() {
+        for (value, expected) in [
+            (0, "00"),
+            (127, "7f"),
+            (128, "8f80"),
+            (255, "8fff"),
+            (256, "8e0100"),
+            (65_536, "8d010000"),
+            (1 << 24, "8c01000000"),
+        ] {
+            let mut out = Vec::new();
+            push_vint(&mut out, value);
+            assert_eq!(hex(&out), expected, "{value}");
+        }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}

@@ -187,6 +187,13 @@ fn fields_offsets_and_the_clock_make_partitions() {
 }
 
 #[test]
+fn fields_that_read_alike_side_by_side_are_told_apart() {
+    let mut pipeline = Pipeline::new(&shape(InputFormat::Json, &["a={field:a}", "b={field:b}"])).unwrap();
+    assert_eq!(to(&mut pipeline, r#"{"a":"x","b":"yz"}"#).unwrap(), "a=x/b=yz");
+    assert_eq!(to(&mut pipeline, r#"{"a":"xy","b":"z"}"#).unwrap(), "a=xy/b=z");
+}
+
+#[test]
 fn illegal_names_are_bad_records() {
     let mut bare = Pipeline::new(&shape(InputFormat::Json, &["{field:a}", "{field:b}", "{field:c}"])).unwrap();
     assert_eq!(to(&mut bare, r#"{"a":".","b":1,"c":1}"#), Err(BadReason::IllegalOutputPartition));
