@@ -66,7 +66,13 @@ pub fn topics(config: &Config) -> Result<TopicSelection, BadPattern> {
     let mut selection = TopicSelection::default();
     for archive in &config.archives {
         let include: Vec<&str> = archive.topics.include.iter().map(TopicPattern::as_str).collect();
-        let exclude: Vec<&str> = archive.topics.exclude.iter().map(TopicPattern::as_str).collect();
+        // exclusions are expressions there: a name becomes one that matches nothing else
+        let exclude = archive.topics.exclude.iter().map(|pattern| match pattern {
+            TopicPattern::Name(name) => format!("^{}$", regex::escape(name)),
+            TopicPattern::Pattern(pattern) => pattern.as_str().to_owned(),
+        });
+        let exclude: Vec<String> = exclude.collect();
+        let exclude: Vec<&str> = exclude.iter().map(String::as_str).collect();
         selection.extend(TopicSelection::parse(&include, &exclude)?);
     }
     Ok(selection)
@@ -111,5 +117,52 @@ pub(super) fn machine(
         until,
         errand: common.errand,
         retry_refused_ms: RETRY_REFUSED_MS,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+
+    fn config(archives: &str) -> Config {
+        let text = format!(
+            "[kafka]\nbrokers = [\"a:1\"]\ngroup = \"g\"\n[limits]\nmemory = \"64MiB\"\n[store]\nurl = \"s3://b/p\"\n\
+             [store.s3]\naccess_key_id = \"k\"\nsecret_access_key = \"s\"\n{archives}"
+        );
+        Config::parse(Path::new("secor.toml"), &text, &BTreeMap::new()).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    #[test]
+    fn the_client_subscribes_to_what_an_archive_takes() {
+        let config = config(
+            "[[archive]]\ntopics = ['^app']\nexclude_topics = [\"app.x\", '^app\\.debug']\n\
+             [[archive]]\ntopics = [\"app.debug.1\", \"clicks\"]\n",
+        );
+        let selection = topics(&config).expect("was checked");
+        for topic in ["app", "app.x", "app.x.y", "appfx", "app.debug.1", "app.debug.2", "clicks", "clicks2", "__x"] {
+            assert_eq!(selection.matches(topic), config.archive_for(topic).is_some(), "{topic}");
+        }
+        assert!(!selection.matches("app.x"));
+        assert!(selection.matches("app.x.y"));
+    }
+
+    #[test]
+    fn what_the_client_fixes_the_configuration_refuses() {
+        for (name, _) in kafka::FIXED_PROPERTIES {
+            assert!(config::FIXED_PROPERTIES.iter().any(|property| property.name == *name), "{name}");
+        }
+    }
+
+    #[test]
+    fn settings_carry_login_and_memory() {
+        let config = config("[[archive]]\ntopics = [\"a\"]\n");
+        let store = store(&config);
+        assert_eq!(store.url, "s3://b/p");
+        assert_eq!(store.s3.secret_access_key.map(|secret| secret.expose().to_owned()), Some("s".to_owned()));
+        let kafka = kafka(&config, Duration::from_secs(1));
+        assert_eq!(kafka.fetch_memory_bytes, 16 << 20);
     }
 }
