@@ -126,7 +126,7 @@ pub async fn an_empty_object_is_an_object(store: Arc<dyn Store>) {
     let folder = TempDir::new().expect("a folder");
     let path = folder.path().join("empty");
     std::fs::write(&path, b"").expect("writable");
-    let file = Payload::File(StagedFile { path, len: 0 });
+    let file = Payload::File(StagedFile { path, len: 0, digest: None });
     for (key, payload) in [("empty/bytes", Payload::Bytes(Bytes::new())), ("empty/file", file)] {
         let created = store.create(key, payload, &with_digest()).await.expect("free");
         assert!(matches!(created, Create::Created(ref info) if info.size == 0), "{created:?}");
@@ -143,7 +143,7 @@ pub async fn a_big_file_goes_in_and_comes_out(store: Arc<dyn Store>) {
     let path = folder.path().join("big");
     let content: Vec<u8> = (0u32..5 << 20).flat_map(u32::to_le_bytes).collect();
     std::fs::write(&path, &content).expect("writable");
-    let file = StagedFile { path: path.clone(), len: 20 << 20 };
+    let file = StagedFile { path: path.clone(), len: 20 << 20, digest: None };
 
     let created = store.create("big", file.clone().into(), &with_digest()).await.expect("free");
     assert!(matches!(created, Create::Created(ref info) if info.size == 20 << 20), "{created:?}");

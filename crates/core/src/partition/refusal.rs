@@ -25,6 +25,8 @@ pub enum RefusalCode {
     TopicRecreated,
     /// The broker does not know the topic.
     TopicMissing,
+    /// The topic's name would collide with the archive's own folders.
+    TopicName,
     /// Retention removed records before they were archived.
     RecordsExpired,
     /// The archive is ahead of the log.
@@ -57,7 +59,7 @@ impl fmt::Display for Refusal {
 }
 
 impl RefusalCode {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::LedgerLostEntries,
         Self::OtherLedger,
         Self::OtherGroup,
@@ -65,6 +67,7 @@ impl RefusalCode {
         Self::BadEntry,
         Self::TopicRecreated,
         Self::TopicMissing,
+        Self::TopicName,
         Self::RecordsExpired,
         Self::LogTruncated,
         Self::EpochWentBack,
@@ -86,6 +89,7 @@ impl RefusalCode {
             Self::BadEntry => "bad_entry",
             Self::TopicRecreated => "topic_recreated",
             Self::TopicMissing => "topic_missing",
+            Self::TopicName => "topic_name",
             Self::RecordsExpired => "records_expired",
             Self::LogTruncated => "log_truncated",
             Self::EpochWentBack => "epoch_went_back",
@@ -114,6 +118,7 @@ impl RefusalCode {
                 "set `on_topic_recreated = \"new_generation\"` to seal the old topic and begin anew"
             }
             Self::TopicMissing => "create the topic, or take it out of `topics`",
+            Self::TopicName => "take the topic out of `topics`, or choose another `layout`",
             Self::RecordsExpired => "run `secor recover --accept-loss` to record the hole and go on",
             Self::LogTruncated => {
                 "the broker lost records that are archived: see the operations page before anything else"

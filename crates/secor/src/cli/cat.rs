@@ -145,15 +145,16 @@ impl<'a> Cursor<'a> {
                 }
                 self.next = entry.end;
                 if let Kind::Seal(seal) = entry.kind {
-                    sealed = Some(seal.next);
+                    sealed = Some((seal.next, entry.topic_id));
                 }
                 if printer.is_done() {
                     return Ok(());
                 }
             }
-            let Some(next) = sealed else { return Ok(()) };
+            let Some((next, topic_id)) = sealed else { return Ok(()) };
             (self.generation, self.next) = (next.generation, next.start);
-            if next.start < self.from {
+            // a topic that was created again counts its offsets anew
+            if next.topic_id != topic_id {
                 self.from = Offset::ZERO;
             }
         }
@@ -213,8 +214,8 @@ impl<'a> Cursor<'a> {
             if resolutions.is_none() {
                 resolutions = Some(self.ledger.resolutions(&self.place, entry.generation, entry.start).await?);
             }
-            let outcomes = resolutions.iter().flatten().filter_map(|resolution| resolution.outcome(&file.key));
-            if outcomes.last() == Some(&ResolvedOutcome::Absent) {
+            let mut outcomes = resolutions.iter().flatten().filter_map(|resolution| resolution.outcome(&file.key));
+            if outcomes.next_back() == Some(&ResolvedOutcome::Absent) {
                 continue;
             }
             if is_last {

@@ -78,8 +78,8 @@ impl<'a> Found<'a> {
         let Some(batch) = entry.batch() else { return Ok(found) };
         let resolutions = ledger.resolutions(&entry.topic_partition(), entry.generation, entry.start).await?;
         let absent = |file: &FileEntry| {
-            let outcomes = resolutions.iter().filter_map(|resolution| resolution.outcome(&file.key));
-            outcomes.last() == Some(&ResolvedOutcome::Absent)
+            let mut outcomes = resolutions.iter().filter_map(|resolution| resolution.outcome(&file.key));
+            outcomes.next_back() == Some(&ResolvedOutcome::Absent)
         };
         let covers = |file: &&FileEntry| file.first_offset <= offset && offset <= file.last_offset;
         found.files = batch.files.iter().filter(covers).filter(|file| !absent(file)).collect();

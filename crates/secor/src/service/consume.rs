@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use secor_core::flush::CutReason;
 use secor_core::ids::{Offset, TopicPartition};
-use secor_core::partition::{LogRange, Refusal, RefusalCode};
+use secor_core::partition::{LogRange, Note, Refusal, RefusalCode};
 
 use super::settings;
 use super::world::World;
@@ -26,7 +26,10 @@ const RECORD_OVERHEAD_BYTES: u64 = 64;
 /// What the consumer is to do.
 #[derive(Debug)]
 pub(super) enum Command {
-    Fetch { topic_partition: TopicPartition, fetch: Fetch },
+    Fetch {
+        topic_partition: TopicPartition,
+        fetch: Fetch,
+    },
     /// Leave the group and end.
     Close,
 }
@@ -38,12 +41,18 @@ pub(super) struct Listener(pub Arc<std::sync::OnceLock<Arc<World>>>);
 ///
 /// # Errors
 /// [`KafkaError::Fatal`].
-pub(super) fn consume(mut consumer: Consumer, commands: &Receiver<Command>, world: &Arc<World>) -> Result<(), KafkaError> {
+pub(super) fn consume(
+    mut consumer: Consumer,
+    commands: &Receiver<Command>,
+    world: &Arc<World>,
+) -> Result<(), KafkaError> {
     let mut rate = Rate::new(world.config.limits.records_per_second);
     loop {
         loop {
             match commands.try_recv() {
-                Ok(Command::Fetch { topic_partition, fetch }) => fetch_as_told(&mut consumer, &topic_partition, fetch, world),
+                Ok(Command::Fetch { topic_partition, fetch }) => {
+                    fetch_as_told(&mut consumer, &topic_partition, fetch, world)
+                }
                 Ok(Command::Close) | Err(TryRecvError::Disconnected) => {
                     consumer.close();
                     return Ok(());
@@ -157,7 +166,8 @@ impl RebalanceListener for Listener {
         let world = self.world();
         tracing::info!(partitions = partitions.len(), "revoked");
         count_rebalance(partitions);
-        let message = |tp: &TopicPartition| Message::Leave { topic_partition: tp.clone(), reason: CutReason::Revocation };
+        let message =
+            |tp: &TopicPartition| Message::Leave { topic_partition: tp.clone(), reason: CutReason::Revocation };
         partitions.iter().for_each(|tp| world.grants.send(tp, message(tp)));
         let deadline = Instant::now() + world.config.kafka.revoke_timeout;
         if !world.grants.wait_ended(partitions, deadline) {
@@ -182,8 +192,12 @@ pub(super) fn grant(tp: &TopicPartition, world: &Arc<World>) {
     let settings = settings::machine(&world.config, archive, &world.common, tp.clone(), until);
     let recipe = Recipe::new(Arc::clone(&archive.shape), world.config.kafka.isolation)
         .expect("the configuration was checked when it was read");
-    let grant = world.grants.grant(tp);
     world.registry.granted(tp);
+    if let Err(error) = recipe.check_topic(&tp.topic) {
+        let refusal = Refusal::new(RefusalCode::TopicName, error.to_string());
+        return world.registry.note(tp, &Note::Refused(refusal));
+    }
+    let grant = world.grants.grant(tp);
     grant.send(Message::Assign(Box::new(Assignment { epoch: grant.epoch, settings, recipe })));
 }
 

@@ -22,11 +22,8 @@ pub(super) async fn inspect(world: &World, entry: &Entry) -> Result<Inspection, 
     let explained = |(file, state): (&FileEntry, &FileState)| {
         state.stored.as_ref().is_some_and(|stored| stored.records_digest == file.records_digest)
     };
-    let resolutions = if batch.files.iter().zip(&files).all(explained) {
-        Vec::new()
-    } else {
-        resolutions(world, entry).await?
-    };
+    let resolutions =
+        if batch.files.iter().zip(&files).all(explained) { Vec::new() } else { resolutions(world, entry).await? };
     Ok(Inspection { files, resolutions })
 }
 
@@ -70,7 +67,8 @@ async fn digest_of_content(world: &World, entry: &Entry, file: &FileEntry) -> Re
         return Err(Trouble::Later(format!("`{}` was there a moment ago", file.key)));
     };
     let (failure, dead_letters) = (reader.failure(), file.dead_letters);
-    let read = tokio::task::spawn_blocking(move || secor_format::digest_file(&shape.output, dead_letters, reader)).await;
+    let read =
+        tokio::task::spawn_blocking(move || secor_format::digest_file(&shape.output, dead_letters, reader)).await;
     if let Some(error) = failure.take() {
         return Err(error.into());
     }
@@ -81,16 +79,15 @@ async fn digest_of_content(world: &World, entry: &Entry, file: &FileEntry) -> Re
     if (found.records, found.values_digest) == (file.records, file.values_digest) {
         return Ok(file.records_digest);
     }
-    let resolved = resolutions(world, entry).await?.into_iter().find_map(|resolution| {
-        match resolution.outcome(&file.key)? {
+    let resolved =
+        resolutions(world, entry).await?.into_iter().find_map(|resolution| match resolution.outcome(&file.key)? {
             secor_core::manifest::ResolvedOutcome::Subset { records, records_digest, values_digest }
                 if (found.records, found.values_digest) == (*records, *values_digest) =>
             {
                 Some(*records_digest)
             }
             _ => None,
-        }
-    });
+        });
     Ok(resolved.unwrap_or(Digest(0)))
 }
 
@@ -109,7 +106,8 @@ pub(super) async fn upload(
         .filter(|(key, _)| keys.contains(key))
         .map(|(key, file)| (batch.file(key).expect("what is staged stands in the manifest"), file))
         .collect();
-    let uploads: Vec<_> = wanted.into_iter().map(|(file, closed)| upload_one(world, entry, file, closed).boxed()).collect();
+    let uploads: Vec<_> =
+        wanted.into_iter().map(|(file, closed)| upload_one(world, entry, file, closed).boxed()).collect();
     let files = stream::iter(uploads).buffered(FILES_IN_FLIGHT).try_collect().await?;
     Ok(Inspection { files, resolutions: Vec::new() })
 }

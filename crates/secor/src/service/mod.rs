@@ -112,9 +112,8 @@ impl Service {
     /// [`StartError`]; nothing is left running.
     pub async fn start(config: Arc<Config>, errands: Errands) -> Result<Self, StartError> {
         let budget = Budget::new(settings::limits(&config));
-        let staging = Staging::open(&config.staging.path, Arc::clone(&budget)).map_err(|source| {
-            StartError::Staging { path: config.staging.path.display().to_string(), source }
-        })?;
+        let staging = Staging::open(&config.staging.path, Arc::clone(&budget))
+            .map_err(|source| StartError::Staging { path: config.staging.path.display().to_string(), source })?;
         let opened = store::open(&settings::store(&config))?;
         let ledger = Ledger::open_or_create(opened, Arbiter::Store).await?;
         let slot = Arc::new(OnceLock::new());
@@ -343,9 +342,9 @@ async fn all_reached(world: &Arc<World>) -> bool {
         return false;
     };
     let reached = |tp: &TopicPartition, end: Offset| {
-        committed.iter().any(|(at, committed)| {
-            at == tp && matches!(committed, Ok(Some(committed)) if committed.offset >= end)
-        })
+        committed
+            .iter()
+            .any(|(at, committed)| at == tp && matches!(committed, Ok(Some(committed)) if committed.offset >= end))
     };
     open.iter().all(|(tp, end)| reached(tp, *end))
 }

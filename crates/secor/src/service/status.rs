@@ -229,7 +229,11 @@ impl Registry {
                 gauge!("secor_partition_refused", labels(tp)).set(0.0);
                 row.refusal = None;
             }
-            Note::Adopted { .. } | Note::Empty { .. } | Note::Hole { .. } | Note::Sealed { .. } | Note::Resolved { .. } => {}
+            Note::Adopted { .. }
+            | Note::Empty { .. }
+            | Note::Hole { .. }
+            | Note::Sealed { .. }
+            | Note::Resolved { .. } => {}
         }
     }
 
@@ -292,13 +296,17 @@ fn log(tp: &TopicPartition, note: &Note) {
         Note::ForeignCommit { offset } => {
             tracing::warn!(topic_partition = %tp, %offset, "somebody else committed this offset: it is ignored");
         }
-        Note::Adopted { range } => tracing::info!(topic_partition = %tp, %range, "last batch of the ledger is made whole"),
+        Note::Adopted { range } => {
+            tracing::info!(topic_partition = %tp, %range, "last batch of the ledger is made whole")
+        }
         Note::Empty { range } => tracing::debug!(topic_partition = %tp, %range, "no records: position recorded"),
         Note::Hole { range } => tracing::warn!(topic_partition = %tp, %range, "hole recorded: these records are lost"),
         Note::Sealed { generation, next } => {
             tracing::info!(topic_partition = %tp, %generation, %next, "generation sealed");
         }
-        Note::Resolved { start } => tracing::warn!(topic_partition = %tp, %start, "batch resolved: records are missing"),
+        Note::Resolved { start } => {
+            tracing::warn!(topic_partition = %tp, %start, "batch resolved: records are missing")
+        }
         Note::Consuming { from } => tracing::info!(topic_partition = %tp, %from, "archiving"),
     }
 }

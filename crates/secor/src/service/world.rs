@@ -123,7 +123,12 @@ impl World {
         Ok(asked.await.map_err(|error| Trouble::Later(error.to_string()))??)
     }
 
-    async fn answer(&self, tp: &TopicPartition, ask: &Ask, staged: &tokio::sync::Mutex<Closed>) -> Result<Answer, Trouble> {
+    async fn answer(
+        &self,
+        tp: &TopicPartition,
+        ask: &Ask,
+        staged: &tokio::sync::Mutex<Closed>,
+    ) -> Result<Answer, Trouble> {
         Ok(match ask {
             Ask::LookUp => Answer::Facts(Box::new(self.facts(tp).await?)),
             Ask::Genesis => {
@@ -166,10 +171,8 @@ impl World {
         let (group, cluster) = (&self.common.group, &self.common.cluster);
         let other = genesis.as_ref().is_some_and(|genesis| genesis.group != *group || genesis.cluster != *cluster);
         let accepted = if other { self.ledger.accepted().await? } else { Vec::new() };
-        let committed = committed.map(|committed| Committed {
-            offset: committed.offset,
-            origin: CommitOrigin::of(&committed.metadata),
-        });
+        let committed = committed
+            .map(|committed| Committed { offset: committed.offset, origin: CommitOrigin::of(&committed.metadata) });
         Ok(Facts { topic_id, genesis, accepted, committed, log: log_range(log) })
     }
 
@@ -225,7 +228,7 @@ fn describe(ask: &Ask) -> &'static str {
 /// What a worker waits for.
 enum Reply {
     Answer(Answer),
-    Plan(ReplayPlan),
+    Plan(Box<ReplayPlan>),
 }
 
 impl Hands {
@@ -252,7 +255,7 @@ impl Hands {
             };
             grant.send(match reply {
                 Reply::Answer(answer) => Message::Answer { to, id, answer },
-                Reply::Plan(plan) => Message::Replay { to, id, plan: Box::new(plan) },
+                Reply::Plan(plan) => Message::Replay { to, id, plan },
             });
         });
     }
@@ -275,7 +278,7 @@ impl Outside for Hands {
         let question = Arc::new((entry, keys));
         self.find_out(from, id, "prepare to replay a batch of", move |world| {
             let question = Arc::clone(&question);
-            async move { world.plan_replay(&question.0, &question.1).await.map(Reply::Plan) }
+            async move { world.plan_replay(&question.0, &question.1).await.map(Box::new).map(Reply::Plan) }
         });
     }
 

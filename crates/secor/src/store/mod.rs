@@ -170,6 +170,9 @@ pub struct StagedFile {
     pub path: PathBuf,
     /// Bytes; checked against the file.
     pub len: u64,
+    /// xxh3-128 of the content, if the writer has computed it on the way; saves a pass over the file where a store
+    /// has no checksum of its own.
+    pub digest: Option<Digest>,
 }
 
 /// An object in a listing.

@@ -100,6 +100,12 @@ impl Recipe {
         Ok(Self { config, shape, isolation, pipeline, layout })
     }
 
+    /// # Errors
+    /// A topic whose files would collide with folders that the archive keeps for itself.
+    pub fn check_topic(&self, topic: &str) -> Result<(), layout::TopicNameError> {
+        self.layout.check_topic(topic)
+    }
+
     fn key(&self, target: Target, batch: &BatchName<'_>) -> String {
         let mut name = NameParts {
             topic: &batch.topic_partition.topic,
@@ -203,7 +209,8 @@ impl OpenBatch {
         }
         match recipe.pipeline.route(record, self.clock_ms) {
             Ok(routed) => {
-                if !self.writers.is_open(routed.partition) && budget.writers_left() == 0 && self.accumulated.records > 0 {
+                if !self.writers.is_open(routed.partition) && budget.writers_left() == 0 && self.accumulated.records > 0
+                {
                     return Err(Rejected::NoWriterLeft);
                 }
                 let value = routed.value.as_deref();

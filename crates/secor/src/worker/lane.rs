@@ -10,8 +10,8 @@ use std::sync::Arc;
 use secor_core::flush::CutReason;
 use secor_core::ids::Offset;
 use secor_core::partition::{Action, Ask, AskId, Event, LogRange, PartitionMachine, Refusal};
-use secor_format::Codec;
 use secor_core::shape::Output;
+use secor_format::Codec;
 
 use super::batch::{Closed, OpenBatch, Recipe, Rejected, ReplayBatch};
 use super::staging::Staging;
@@ -53,8 +53,15 @@ pub(super) struct Lane {
 
 enum Data {
     Idle,
-    Open(OpenBatch),
-    Replay { recipe: Recipe, batch: ReplayBatch, log: LogRange },
+    Open(Box<OpenBatch>),
+    Replay(Box<Replaying>),
+}
+
+/// A batch that is being made again, with the recipe of its manifest.
+struct Replaying {
+    recipe: Recipe,
+    batch: ReplayBatch,
+    log: LogRange,
 }
 
 enum Waiting {
@@ -153,7 +160,7 @@ impl Lane {
             }
             Action::Consume { from, leader_epoch } => {
                 let tp = &self.address.topic_partition;
-                self.data = Data::Open(OpenBatch::new(&mut self.recipe, cx.staging, tp, from));
+                self.data = Data::Open(Box::new(OpenBatch::new(&mut self.recipe, cx.staging, tp, from)));
                 self.fetch_from(from, leader_epoch, cx);
             }
             Action::CloseBatch { .. } => unreachable!("closing is done by `event`, which has the answer to report"),
@@ -193,9 +200,10 @@ impl Lane {
             unreachable!("the machine closes only a batch that it has opened");
         };
         let generation = self.machine.status().generation.expect("an open batch stands on a chain");
-        let (draft, closed) = batch.close(start, generation, reason, &self.recipe, cx.codecs.of(&self.recipe.shape.output));
+        let (draft, closed) =
+            batch.close(start, generation, reason, &self.recipe, cx.codecs.of(&self.recipe.shape.output));
         let tp = &self.address.topic_partition;
-        self.data = Data::Open(OpenBatch::new(&mut self.recipe, cx.staging, tp, draft.range.end));
+        self.data = Data::Open(Box::new(OpenBatch::new(&mut self.recipe, cx.staging, tp, draft.range.end)));
         self.closed = closed;
         Event::Closed(draft)
     }
@@ -234,11 +242,11 @@ impl Lane {
                     batch.advance(position);
                     self.progressed(None, cx);
                 }
-                (Data::Replay { batch, .. }, Waiting::Position(position)) => {
-                    batch.advance(position);
+                (Data::Replay(replaying), Waiting::Position(position)) => {
+                    replaying.batch.advance(position);
                     self.finish_replay_when_done(cx);
                 }
-                (Data::Replay { .. }, Waiting::Records(fetched, from)) => self.take_again(&fetched, from, cx),
+                (Data::Replay(_), Waiting::Records(fetched, from)) => self.take_again(&fetched, from, cx),
             }
         }
         self.pause_or_resume(cx);
@@ -329,7 +337,7 @@ impl Lane {
     pub(super) fn relieve(&mut self, cx: &mut Context<'_>) {
         match &mut self.data {
             Data::Open(batch) => batch.relieve(cx.codecs.of(&self.recipe.shape.output)),
-            Data::Replay { batch, recipe, .. } => batch.relieve(cx.codecs.of(&recipe.shape.output)),
+            Data::Replay(replaying) => replaying.batch.relieve(cx.codecs.of(&replaying.recipe.shape.output)),
             Data::Idle => {}
         }
     }
@@ -348,7 +356,7 @@ impl Lane {
             return cx.outside.finish_replay(&self.address, id, log, Vec::new());
         }
         let batch = ReplayBatch::new(&mut recipe, cx.staging, entry, &keys, from);
-        self.data = Data::Replay { recipe, batch, log };
+        self.data = Data::Replay(Box::new(Replaying { recipe, batch, log }));
         if from < end {
             self.fetch_from(from, epoch, cx);
         } else {
@@ -357,9 +365,10 @@ impl Lane {
     }
 
     fn take_again(&mut self, fetched: &Fetched, from: usize, cx: &mut Context<'_>) {
-        let Data::Replay { recipe, batch, .. } = &mut self.data else {
+        let Data::Replay(replaying) = &mut self.data else {
             unreachable!("records are taken again into a replayed batch");
         };
+        let Replaying { recipe, batch, .. } = &mut **replaying;
         let (slice, codec) = (&fetched.slice, cx.codecs.of(&recipe.shape.output));
         for index in from..slice.len() {
             let record = slice.record(index, cx.scratch);
@@ -379,12 +388,13 @@ impl Lane {
     }
 
     fn finish_replay_when_done(&mut self, cx: &mut Context<'_>) {
-        if !matches!(&self.data, Data::Replay { batch, .. } if batch.done()) {
+        if !matches!(&self.data, Data::Replay(replaying) if replaying.batch.done()) {
             return;
         }
-        let Data::Replay { recipe, batch, log } = std::mem::replace(&mut self.data, Data::Idle) else {
+        let Data::Replay(replaying) = std::mem::replace(&mut self.data, Data::Idle) else {
             unreachable!("it was a replay a moment ago");
         };
+        let Replaying { recipe, batch, log } = *replaying;
         let id = self.replaying.take().expect("a replay answers a question");
         let (files, closed) = batch.finish(&recipe, cx.codecs.of(&recipe.shape.output));
         self.closed = closed;

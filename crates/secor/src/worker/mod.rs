@@ -41,17 +41,45 @@ pub enum Message {
     Assign(Box<Assignment>),
     Records(Fetched),
     /// The position has moved to here without records.
-    Position { topic_partition: TopicPartition, position: Offset },
-    OutOfRange { topic_partition: TopicPartition, log: LogRange },
+    Position {
+        topic_partition: TopicPartition,
+        position: Offset,
+    },
+    OutOfRange {
+        topic_partition: TopicPartition,
+        log: LogRange,
+    },
     /// What follows was fetched on behalf of this number; see [`Outside::fetch`].
-    Fetching { topic_partition: TopicPartition, fetch: FetchId },
-    Answer { to: Address, id: AskId, answer: Answer },
+    Fetching {
+        topic_partition: TopicPartition,
+        fetch: FetchId,
+    },
+    Answer {
+        to: Address,
+        id: AskId,
+        answer: Answer,
+    },
     /// The answer to [`Outside::prepare_replay`].
-    Replay { to: Address, id: AskId, plan: Box<ReplayPlan> },
-    Refuse { topic_partition: TopicPartition, refusal: Refusal },
-    Cut { topic_partition: Option<TopicPartition>, reason: CutReason },
-    Leave { topic_partition: TopicPartition, reason: CutReason },
-    Lost { topic_partition: TopicPartition },
+    Replay {
+        to: Address,
+        id: AskId,
+        plan: Box<ReplayPlan>,
+    },
+    Refuse {
+        topic_partition: TopicPartition,
+        refusal: Refusal,
+    },
+    Cut {
+        topic_partition: Option<TopicPartition>,
+        reason: CutReason,
+    },
+    Leave {
+        topic_partition: TopicPartition,
+        reason: CutReason,
+    },
+    Lost {
+        topic_partition: TopicPartition,
+    },
 }
 
 /// Records on their way to an encoder, and the memory that they hold.
@@ -86,7 +114,11 @@ pub struct ReplayPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetch {
     /// From here; announced with [`Message::Fetching`] before the first record.
-    From { id: FetchId, offset: Offset, leader_epoch: Option<i32> },
+    From {
+        id: FetchId,
+        offset: Offset,
+        leader_epoch: Option<i32>,
+    },
     /// Nothing for a while, without losing the place.
     Pause,
     Resume,

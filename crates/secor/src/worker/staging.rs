@@ -12,6 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
+use secor_core::ids::Digest;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::budget::{Budget, Resource, Share};
 use crate::store::{Payload, StagedFile};
@@ -32,7 +34,6 @@ pub struct Staging {
 }
 
 /// The encoded bytes of one file, growing.
-#[derive(Debug)]
 pub struct Staged {
     staging: Arc<Staging>,
     memory: Vec<u8>,
@@ -43,10 +44,11 @@ pub struct Staged {
 }
 
 /// The part of a file that is on disk. The file may be longer after a write that failed half-way; `len` counts.
-#[derive(Debug)]
 struct Spilled {
     path: PathBuf,
     len: u64,
+    /// Of what counts: hashed while it is in the processor's caches anyway.
+    hash: Xxh3,
     share: Share,
 }
 
@@ -131,6 +133,12 @@ fn lock_exclusively(file: &File) -> io::Result<bool> {
     if error.kind() == io::ErrorKind::WouldBlock { Ok(false) } else { Err(error) }
 }
 
+impl std::fmt::Debug for Staged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Staged {{ len: {} }}", self.len())
+    }
+}
+
 // === impl Staged ===
 
 impl Staged {
@@ -180,7 +188,8 @@ impl Staged {
         let spilled = self.spilled.as_ref().expect("it was spilled a moment ago");
         // a write that failed half-way may have left more than what counts
         OpenOptions::new().write(true).open(&spilled.path)?.set_len(spilled.len)?;
-        Ok(Payload::File(StagedFile { path: spilled.path.clone(), len: spilled.len }))
+        let digest = Some(Digest(spilled.hash.digest128()));
+        Ok(Payload::File(StagedFile { path: spilled.path.clone(), len: spilled.len, digest }))
     }
 
     /// Without room the bytes stay in memory; the budget hears of it, so that batches are cut and fetching waits.
@@ -201,12 +210,14 @@ impl Staged {
             none => none.insert(Spilled {
                 path: self.staging.new_path(),
                 len: 0,
+                hash: Xxh3::new(),
                 share: self.staging.budget.share(Resource::Disk),
             }),
         };
         let mut file = OpenOptions::new().create(true).truncate(false).write(true).open(&spilled.path)?;
         file.seek(SeekFrom::Start(spilled.len))?;
         file.write_all(&self.memory)?;
+        spilled.hash.update(&self.memory);
         spilled.len += self.memory.len() as u64;
         spilled.share.set(spilled.len);
         self.memory.clear();

@@ -32,11 +32,7 @@ impl Pool {
     ///
     /// # Errors
     /// When the operating system refuses a thread.
-    pub fn start(
-        threads: usize,
-        staging: &Arc<Staging>,
-        outside: &Arc<dyn Outside>,
-    ) -> std::io::Result<Self> {
+    pub fn start(threads: usize, staging: &Arc<Staging>, outside: &Arc<dyn Outside>) -> std::io::Result<Self> {
         let mut pool = Self { queues: Vec::new(), threads: Vec::new() };
         for n in 0..threads.max(1) {
             let (queue, messages) = channel();

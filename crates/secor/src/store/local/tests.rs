@@ -20,7 +20,7 @@ fn with_digest() -> Attributes {
 fn staged(folder: &Path, content: &[u8]) -> StagedFile {
     let path = folder.join("staged");
     std::fs::write(&path, content).expect("the folder is writable");
-    StagedFile { path, len: content.len() as u64 }
+    StagedFile { path, len: content.len() as u64, digest: None }
 }
 
 /// Names below `folder`, for what must not be left behind.

@@ -99,7 +99,10 @@ fn link_or_copy(
             format!("the staged file `{}` has {} bytes, not {}", staged.path.display(), metadata.len(), staged.len);
         return Err(Failure::Staged(what));
     }
-    let checksum = hash(&mut source)?;
+    let checksum = match staged.digest {
+        Some(digest) => Checksum::Xxh3(digest),
+        None => hash(&mut source)?,
+    };
     if metadata.dev() == folder.root.metadata()?.dev() {
         keep_attributes(&staged.path, attributes)?;
         source.sync_all()?;
