@@ -178,6 +178,18 @@ fn words<T: Serialize>(values: &[T]) -> Vec<String> {
 }
 
 #[test]
+fn kinds_and_reasons_say_the_persisted_words() {
+    let next = Next { generation: Generation(2), topic_id: None, start: Offset::ZERO };
+    let holes = [HoleReason::Retention, HoleReason::AcceptedLoss].map(|reason| Hole { reason });
+    for kind in [Kind::Batch(batch()), Kind::Empty, Kind::Hole(holes[0].clone()), Kind::Seal(Seal { next })] {
+        assert_eq!(serde_json::to_value(&kind).expect("serializes")["kind"], kind.as_str());
+    }
+    for Hole { reason } in holes {
+        assert_eq!(serde_json::to_value(reason).expect("serializes"), reason.as_str());
+    }
+}
+
+#[test]
 fn commit_metadata_is_golden() {
     let metadata = CommitMetadata { ledger: ledger(), generation: Generation(2), prev: offset(100) };
     assert_eq!(metadata.to_string() + "\n", include_str!("testdata/commit_metadata.txt"));

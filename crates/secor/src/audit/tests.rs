@@ -277,6 +277,15 @@ async fn entries_to_which_no_seal_leads_are_found() {
 }
 
 #[tokio::test]
+async fn an_entry_behind_a_seal_is_found() {
+    let mut archive = Archive::of_three().await;
+    archive.seal().await;
+    (archive.generation, archive.next) = (Generation(1), offset(35));
+    archive.entry(5, Kind::Empty).await;
+    archive.finds(&[(FindingCode::Unreachable, ""), (FindingCode::ChainGap, "30..35")]).await;
+}
+
+#[tokio::test]
 async fn a_configuration_that_is_lost_makes_files_unreadable() {
     let archive = Archive::of_three().await;
     let (hash, _) = archive.shape.stored();
