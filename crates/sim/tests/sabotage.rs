@@ -36,14 +36,38 @@ fn noticed(sabotage: Sabotage) -> Option<(usize, String)> {
     })
 }
 
-#[test]
-fn every_sabotage_is_noticed() {
-    for sabotage in Sabotage::ALL {
-        match noticed(sabotage) {
-            Some((number, what)) => println!("{sabotage:?}: schedule {number}: {what}"),
-            None => panic!("{sabotage:?} was not noticed in {SCHEDULES_MAX} schedules"),
+/// A test for each switch; the list of names must be whole.
+macro_rules! noticed {
+    ($($name:ident: $sabotage:ident),* $(,)?) => {
+        $(#[test]
+        fn $name() {
+            match noticed(Sabotage::$sabotage) {
+                Some((number, what)) => println!("schedule {number}: {what}"),
+                None => panic!("not noticed in {SCHEDULES_MAX} schedules"),
+            }
+        })*
+
+        #[test]
+        fn every_switch_has_its_test() {
+            assert_eq!([$(Sabotage::$sabotage),*], Sabotage::ALL);
         }
-    }
+    };
+}
+
+noticed! {
+    overwritten_entries: OverwriteEntries,
+    a_taken_slot_taken_for_ours: IgnoreExists,
+    a_commit_before_the_files: CommitEarly,
+    trust_in_a_foreign_commit: TrustForeign,
+    a_genesis_of_ones_own: OwnGenesis,
+    a_seal_that_others_do_not_see: PrivateSeal,
+    a_topic_id_not_asked_afresh: StaleTopicId,
+    a_log_range_older_than_the_topic_id: LogBeforeTopicId,
+    resolutions_listed_before_the_files: ResolutionsFirst,
+    a_log_start_asked_before_the_replay: EarlyLogStart,
+    a_replay_under_another_configuration: OwnConfiguration,
+    discarded_records_in_the_next_batch: KeepDiscarded,
+    a_file_that_lacks_a_record: TornFile,
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::rig::*;
 use crate::ids::Generation;
-use crate::manifest::{CommitMetadata, CommitOrigin};
+use crate::manifest::{CommitMetadata, CommitOrigin, Kind, Seal};
 use crate::partition::{Answer, Committed, Event, OnTopicRecreated};
 
 #[test]
@@ -110,6 +110,36 @@ fn or_sealed_and_begun_anew_at_0() {
     assert_eq!(rig.answer(Answer::TopicId(topic("Y"))), ["ask: inspect 0..10"]);
     let said = rig.answer(inspected(&batch(0, 10), &["a", "b"]));
     assert_eq!(said, ["ask: create 1@10..10 seal to 2@0 of Y receipt 0x2"]);
+}
+
+#[test]
+fn a_seal_for_a_new_topic_leads_to_the_configured_generation_if_that_is_larger() {
+    let mut rig = Rig::with(|settings| {
+        (settings.generation, settings.on_topic_recreated) = (Generation(5), OnTopicRecreated::NewGeneration);
+    });
+    rig.tell(Event::Assigned);
+    rig.answer(facts_with(|facts| facts.topic_id = topic("Y")));
+    rig.answer(Answer::Entry(None));
+    rig.answer(Answer::Entry(None));
+    assert_eq!(rig.answer(Answer::TopicId(topic("Y"))), ["ask: create 1@0..0 seal to 5@0 of Y"]);
+}
+
+#[test]
+fn leader_epochs_are_remembered_over_a_seal_but_not_into_another_topic() {
+    for (seal, then) in [(seal(10, 2, "X", 10), "consume 10 epoch 7"), (seal(10, 2, "Y", 0), "consume 0")] {
+        let mut last = batch(0, 10);
+        if let Kind::Batch(batch) = &mut last.kind {
+            batch.leader_epoch = Some(7);
+        }
+        let Kind::Seal(Seal { next }) = &seal.kind else { unreachable!("a seal") };
+        let mut rig = Rig::new();
+        rig.tell(Event::Assigned);
+        let committed = committed_by_us(&last);
+        rig.answer(facts_with(|facts| (facts.committed, facts.topic_id) = (committed, next.topic_id.clone())));
+        rig.answer(found(&last));
+        rig.answer(found(&seal));
+        assert_eq!(rig.answer(Answer::Entry(None)).last().map(String::as_str), Some(then));
+    }
 }
 
 #[test]
