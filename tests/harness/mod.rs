@@ -10,6 +10,8 @@
 // Every test file compiles its own copy of this module and uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod archive;
+mod gate;
 mod kafka;
 mod python;
 mod s3;
@@ -20,11 +22,13 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use archive::{Archive, Found, Slot};
+pub use gate::{BatchName, Gate, Hold, Release, Request};
 pub use kafka::{Consumed, Kafka};
 pub use python::{java, python};
 pub use s3::S3;
 pub use secor::{Finished, Process, Secor};
-pub use server::is_alive;
+pub use server::{free_port, is_alive};
 
 /// Looks until `look` returns a value, and returns it.
 ///

@@ -1,0 +1,310 @@
+//! A gate in front of an S3 server: it passes requests on and counts them, and holds the one that a test waits for.
+//!
+//! A test that wants to kill a process between two steps of the ledger protocol can't wait for the right microsecond.
+//! It lets the request that ends the step before be answered and holds the next one: then the window is as wide as the
+//! test likes, and what is stored says which window it is. When a process is gone, what it had on the way can be dropped
+//! or still be carried out, as a network does.
+//!
+//! One request per connection, so that a message ends where the connection does. Signatures hold: the header `Host` is
+//! passed on as the client signed it.
+
+use std::collections::BTreeMap;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// Which requests are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    Nothing,
+    /// Every PUT of a ledger entry, before it reaches the server.
+    Entries,
+    /// Every PUT of an archived file, before it reaches the server.
+    Files,
+    /// The PUT of the last file that a manifest of two files or more names, before it reaches the server.
+    LastFile,
+    /// The same, but it is carried out: only the answer is held.
+    LastAnswer,
+}
+
+/// What becomes of the requests that are held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Release {
+    /// They are lost on the way.
+    Drop,
+    /// They are carried out, although nobody waits for the answer any more.
+    CarryOut,
+}
+
+/// One request that was answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub method: String,
+    /// Path and query, decoded.
+    pub target: String,
+    pub status: u16,
+}
+
+/// A batch as its keys name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BatchName {
+    pub partition: i32,
+    pub start: i64,
+}
+
+pub struct Gate {
+    address: SocketAddr,
+    state: Arc<State>,
+    listener: Option<JoinHandle<()>>,
+}
+
+struct State {
+    upstream: String,
+    ended: AtomicBool,
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct Inner {
+    hold: Option<Hold>,
+    /// Targets that are held now, in order of arrival.
+    held: Vec<String>,
+    /// Counts releases: who is held waits for the next one.
+    releases: u64,
+    carry_out: bool,
+    requests: Vec<Request>,
+    /// The last file of every manifest that was sent through here.
+    last_files: BTreeMap<BatchName, String>,
+}
+
+// === impl Gate ===
+
+impl Gate {
+    /// `upstream` is `http://host:port`.
+    pub fn start(upstream: &str) -> Self {
+        let upstream = upstream.strip_prefix("http://").expect("an endpoint without TLS").to_owned();
+        let state = Arc::new(State {
+            upstream,
+            ended: AtomicBool::new(false),
+            inner: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let serving = Arc::clone(&state);
+        let listener = thread::spawn(move || {
+            for client in listener.incoming() {
+                if serving.ended.load(Ordering::Relaxed) {
+                    return;
+                }
+                let serving = Arc::clone(&serving);
+                // a client that goes away is its own problem
+                thread::spawn(move || drop(client.and_then(|client| serving.serve(client))));
+            }
+        });
+        Self { address, state, listener: Some(listener) }
+    }
+
+    /// `http://host:port`.
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// From now on such requests are held.
+    pub fn hold(&self, hold: Hold) {
+        self.state.lock().hold = Some(hold);
+    }
+
+    /// The batch of the first request that is held.
+    pub fn held(&self) -> Option<BatchName> {
+        self.state.lock().held.first().map(|target| batch_of(target).expect("only entries and files are held"))
+    }
+
+    /// Nothing is held any more, and what was held goes its way.
+    pub fn release(&self, release: Release) {
+        let mut inner = self.state.lock();
+        inner.hold = None;
+        inner.held.clear();
+        inner.releases += 1;
+        inner.carry_out = release == Release::CarryOut;
+        self.state.changed.notify_all();
+    }
+
+    /// What was answered so far.
+    pub fn requests(&self) -> Vec<Request> {
+        self.state.lock().requests.clone()
+    }
+
+    /// Forgets what was answered so far.
+    pub fn forget_requests(&self) {
+        self.state.lock().requests.clear();
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.state.ended.store(true, Ordering::Relaxed);
+        self.release(Release::Drop);
+        drop(TcpStream::connect(self.address)); // wakes the listener
+        drop(self.listener.take().map(JoinHandle::join));
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn serve(&self, mut client: TcpStream) -> io::Result<()> {
+        let message = Message::read(&client)?;
+        let hold = self.lock().sort(&message);
+        match hold {
+            None => {
+                let answer = self.pass_on(&message)?;
+                client.write_all(&answer)
+            }
+            Some(Hold::LastAnswer) => {
+                let answer = self.pass_on(&message)?;
+                if self.wait(&message) { client.write_all(&answer) } else { Ok(()) }
+            }
+            Some(_) if self.wait(&message) => {
+                let answer = self.pass_on(&message)?;
+                client.write_all(&answer)
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Waits for the next release. Is the request to be carried out?
+    fn wait(&self, message: &Message) -> bool {
+        let mut inner = self.lock();
+        let held_since = inner.releases;
+        inner.held.push(message.target.clone());
+        let released = |inner: &mut Inner| inner.releases == held_since && !self.ended.load(Ordering::Relaxed);
+        let inner = self.changed.wait_while(inner, released).unwrap_or_else(PoisonError::into_inner);
+        inner.carry_out
+    }
+
+    fn pass_on(&self, message: &Message) -> io::Result<Vec<u8>> {
+        let mut server = TcpStream::connect(&self.upstream)?;
+        server.write_all(&message.head)?;
+        server.write_all(&message.body)?;
+        let mut answer = Vec::new();
+        server.read_to_end(&mut answer)?;
+        let status = answer.get(9..12).and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok());
+        self.lock().requests.push(Request {
+            method: message.method.clone(),
+            target: message.target.clone(),
+            status: status.unwrap_or_default(),
+        });
+        Ok(answer)
+    }
+}
+
+// === impl Inner ===
+
+impl Inner {
+    /// How this message is to be held; remembers what manifests say.
+    fn sort(&mut self, message: &Message) -> Option<Hold> {
+        let name = batch_of(&message.target).filter(|_| message.method == "PUT")?;
+        let is_entry = message.target.contains("/entries/");
+        if is_entry && let Some(last) = last_file(&message.body) {
+            self.last_files.insert(name, last);
+        }
+        let is_last = || self.last_files.get(&name).is_some_and(|last| message.target.ends_with(last.as_str()));
+        self.hold.filter(|hold| match hold {
+            Hold::Nothing => false,
+            Hold::Entries => is_entry,
+            Hold::Files => !is_entry,
+            Hold::LastFile | Hold::LastAnswer => !is_entry && is_last(),
+        })
+    }
+}
+
+/// The last file of a manifest of two files or more.
+fn last_file(body: &[u8]) -> Option<String> {
+    let manifest: serde_json::Value = serde_json::from_slice(body).ok()?;
+    let files = manifest["files"].as_array().filter(|files| files.len() > 1)?;
+    Some(files.last()?["key"].as_str()?.to_owned())
+}
+
+/// Of `.../00002/entries/00000000000000000100.json` and of `.../1_2_00000000000000000100.gz`.
+fn batch_of(target: &str) -> Option<BatchName> {
+    let (folder, name) = target.split('?').next()?.rsplit_once('/')?;
+    let stem = name.split('.').next()?;
+    let (partition, start) = match folder.strip_suffix("/entries") {
+        Some(chain) => (chain.rsplit('/').next()?, stem),
+        None => stem.split_once('_')?.1.split_once('_')?,
+    };
+    Some(BatchName { partition: partition.parse().ok()?, start: start.parse().ok()? })
+}
+
+/// A request as it came, but asking to close the connection.
+struct Message {
+    method: String,
+    /// Decoded.
+    target: String,
+    head: Vec<u8>,
+    body: Vec<u8>,
+}
+
+// === impl Message ===
+
+impl Message {
+    fn read(client: &TcpStream) -> io::Result<Self> {
+        let mut client = BufReader::new(client);
+        let mut head = Vec::new();
+        let mut body_bytes = 0;
+        let mut request_line = String::new();
+        client.read_line(&mut request_line)?;
+        head.extend_from_slice(request_line.as_bytes());
+        loop {
+            let mut line = String::new();
+            if client.read_line(&mut line)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            if line == "\r\n" {
+                break;
+            }
+            let lower = line.to_ascii_lowercase();
+            if let Some(length) = lower.strip_prefix("content-length:") {
+                body_bytes = length.trim().parse().map_err(io::Error::other)?;
+            }
+            if !lower.starts_with("connection:") {
+                head.extend_from_slice(line.as_bytes());
+            }
+        }
+        head.extend_from_slice(b"Connection: close\r\n\r\n");
+        let mut body = Vec::new();
+        client.take(body_bytes).read_to_end(&mut body)?;
+        let mut words = request_line.split(' ');
+        let method = words.next().unwrap_or_default().to_owned();
+        let target = decoded(words.next().unwrap_or_default());
+        Ok(Self { method, target, head, body })
+    }
+}
+
+/// Percent-decodes.
+fn decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let escaped = tail.get(..2).filter(|_| *first == b'%').and_then(|hex| std::str::from_utf8(hex).ok());
+        match escaped.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[2..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
