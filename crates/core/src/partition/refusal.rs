@@ -39,6 +39,8 @@ pub enum RefusalCode {
     ReplayDiffers,
     /// The configuration that a manifest names is missing or cannot be used by this program.
     ConfigMissing,
+    /// The last batch was made with another `kafka.isolation` than the configuration names now.
+    OtherIsolation,
     /// A bad record, and `bad_records = "fail"`.
     BadRecord,
     /// The broker's log holds a record that cannot be read: checksum or compression.
@@ -59,7 +61,7 @@ impl fmt::Display for Refusal {
 }
 
 impl RefusalCode {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::LedgerLostEntries,
         Self::OtherLedger,
         Self::OtherGroup,
@@ -74,6 +76,7 @@ impl RefusalCode {
         Self::FileConflict,
         Self::ReplayDiffers,
         Self::ConfigMissing,
+        Self::OtherIsolation,
         Self::BadRecord,
         Self::Unreadable,
     ];
@@ -96,6 +99,7 @@ impl RefusalCode {
             Self::FileConflict => "file_conflict",
             Self::ReplayDiffers => "replay_differs",
             Self::ConfigMissing => "config_missing",
+            Self::OtherIsolation => "other_isolation",
             Self::BadRecord => "bad_record",
             Self::Unreadable => "unreadable",
         }
@@ -127,6 +131,7 @@ impl RefusalCode {
             Self::FileConflict => "something else wrote into the archive's folder: run `secor verify --deep`",
             Self::ReplayDiffers => "the log changed under the batch: see the operations page",
             Self::ConfigMissing => "restore `_secor/configs/`, or run the secor version that wrote the manifest",
+            Self::OtherIsolation => "set `kafka.isolation` back until the batch is complete, then change it again",
             Self::BadRecord => "mend the producer, or set `bad_records = \"dead_letter\"`",
             Self::Unreadable => "look at the broker's disk; another replica may have the record",
         }

@@ -113,7 +113,7 @@ async fn pass(config: &Arc<Config>, partitions: Vec<TopicPartition>, accept_loss
 fn show(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for (tp, note) in &outcome.notes {
         match note {
-            Note::Complete { range, records, .. } => writeln!(out, "{tp}: batch {range} is whole: {records} records")?,
+            Note::Complete { range, .. } => writeln!(out, "{tp}: last batch {range} is complete")?,
             Note::Hole { range } => writeln!(out, "{tp}: hole {range} recorded")?,
             Note::Resolved { start } => writeln!(out, "{tp}: batch at {start} resolved")?,
             Note::Sealed { generation, next } => writeln!(out, "{tp}: generation {generation} sealed, {next} begins")?,
@@ -130,8 +130,8 @@ fn show(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
 fn verdict(outcome: &Outcome, out: &mut dyn Write) -> Result<(), CliError> {
     match outcome.refused.first() {
         None => Ok(writeln!(out, "nothing is refused")?),
-        Some((_, refusal)) => {
-            let what = format!("{} topic partitions are refused", outcome.refused.len());
+        Some((tp, refusal)) => {
+            let what = format!("refused: {}, the first is {tp}", outcome.refused.len());
             Err(CliError::new(Class::Refused, what).with_hint(refusal.hint))
         }
     }

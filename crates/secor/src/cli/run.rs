@@ -52,17 +52,20 @@ fn judge(outcome: Outcome, args: &RunArgs, out: &mut dyn Write) -> Result<(), Cl
         return Err(error.into());
     }
     if let Some((tp, refusal)) = outcome.refused.first() {
-        let what = format!(
-            "{} topic partitions are refused; the first is {tp}: {}: {}",
-            outcome.refused.len(),
-            refusal.code,
-            refusal.detail
-        );
+        let others = match outcome.refused.len() - 1 {
+            0 => String::new(),
+            others => format!(" (and {others} more)"),
+        };
+        let what = format!("{tp} is refused: {}: {}{others}", refusal.code, refusal.detail);
         return Err(CliError::new(Class::Refused, what).with_hint(refusal.hint));
     }
     if outcome.abandoned > 0 {
         let what = format!("{} topic partitions were not flushed within `kafka.shutdown_timeout`", outcome.abandoned);
         return Err(CliError::new(Class::Unavailable, what).with_hint("nothing is lost: the next start goes on"));
+    }
+    if args.until_end && outcome.stopped {
+        let what = "stopped before the end of the log";
+        return Err(CliError::new(Class::Unavailable, what).with_hint("start again: it goes on where it stopped"));
     }
     if args.until_end {
         writeln!(out, "archived up to the end of the log as it was at the start")?;

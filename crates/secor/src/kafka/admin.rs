@@ -60,7 +60,8 @@ pub(super) fn topic_id(client: &Client, topic: &str, timeout: Duration) -> Resul
             return Err(KafkaError::from_code(ASK_ID, code, Some(&TopicPartition::new(topic, -1))));
         }
         let id = CStr::from_ptr(rd::rd_kafka_Uuid_base64str(rd::rd_kafka_TopicDescription_topic_id(description)));
-        let id = id.to_string_lossy();
+        // librdkafka writes the standard alphabet, Kafka's own tools the one for URLs, which is the one that is persisted
+        let id = id.to_string_lossy().replace('+', "-").replace('/', "_");
         Ok((id != ZERO_ID).then(|| TopicId(id.into())))
     }
 }

@@ -10,8 +10,10 @@ use secor_core::ids::{Offset, TopicPartition};
 use secor_core::partition::{LogRange, Note, Refusal, RefusalCode};
 
 use super::settings;
+use super::trouble::Trouble;
 use super::world::World;
 use crate::kafka::{Consumer, Delivery, KafkaError, RebalanceListener, Slice};
+use crate::store::{Retry, Stopped, retry};
 use crate::worker::budget::Resource;
 use crate::worker::{Assignment, Fetch, Fetched, Message, Recipe};
 
@@ -127,21 +129,27 @@ fn refuse(tp: &TopicPartition, code: RefusalCode, detail: String, world: &World)
     world.grants.send(tp, Message::Refuse { topic_partition: tp.clone(), refusal });
 }
 
-/// The broker itself has said that the position is wrong; now it is asked what it has (R10).
+/// The broker itself has said that the position is wrong; now it is asked what it has (R10), until it answers.
 fn tell_log_range(tp: TopicPartition, world: &Arc<World>) {
+    let Some(grant) = world.grants.of(&tp) else {
+        return;
+    };
     let world = Arc::clone(world);
     world.runtime.clone().spawn(async move {
-        let asked = tp.clone();
-        match world.kafka(move |handle| handle.log_range(&asked)).await {
+        let what = format!("ask the log's range of `{tp}`");
+        let ask = || {
+            let asked = tp.clone();
+            world.kafka(move |handle| handle.log_range(&asked))
+        };
+        let message = match retry(Retry::new(&what), Trouble::is_transient, grant.ended(), ask).await {
             Ok(log) => {
                 let log = LogRange { start: log.start, end: log.end };
-                world.grants.send(&tp, Message::OutOfRange { topic_partition: tp.clone(), log });
+                Message::OutOfRange { topic_partition: tp.clone(), log }
             }
-            Err(trouble) => {
-                let detail = format!("the position is out of range, and the log's range is unknown: {trouble}");
-                refuse(&tp, RefusalCode::LogTruncated, detail, &world);
-            }
-        }
+            Err(Stopped::Failed(Trouble::Refuse(refusal))) => Message::Refuse { topic_partition: tp.clone(), refusal },
+            Err(Stopped::Failed(Trouble::Later(_)) | Stopped::Cancelled(_)) => return,
+        };
+        grant.send(message);
     });
 }
 
@@ -173,12 +181,12 @@ impl RebalanceListener for Listener {
         if !world.grants.wait_ended(partitions, deadline) {
             tracing::warn!("not everything revoked was flushed in time: the rest is left to the next owner");
         }
-        lose(partitions, world);
+        give_up(partitions, world);
     }
 
     fn lost(&mut self, partitions: &[TopicPartition]) {
         tracing::warn!(partitions = partitions.len(), "lost: the group went on without this process");
-        lose(partitions, self.world());
+        give_up(partitions, self.world());
     }
 }
 
@@ -210,6 +218,11 @@ pub(super) fn lose(partitions: &[TopicPartition], world: &World) {
             world.registry.released(tp);
         }
     }
+}
+
+fn give_up(partitions: &[TopicPartition], world: &World) {
+    lose(partitions, world);
+    partitions.iter().for_each(|tp| world.registry.moved_away(tp));
 }
 
 fn count_rebalance(partitions: &[TopicPartition]) {

@@ -29,15 +29,16 @@ use secor_core::partition::{Errand, Note};
 pub use status::{Overview, RefusalRow, Registry, Row};
 
 use crate::config::{Config, OnRefused};
-use crate::kafka::{BadPattern, Consumer, KafkaError, TopicSelection};
+use crate::kafka::{self, BadPattern, Consumer, KafkaError, TopicSelection};
 use crate::ledger::{Ledger, LedgerError};
-use crate::store::{self, Backoff, StoreError};
+use crate::store::{self, Backoff, Retry, StoreError, retry};
 use crate::worker::budget::{Budget, Resource};
 use crate::worker::staging::Staging;
 use crate::worker::{Message, Outside, Pool};
 
 use consume::{Command, Listener};
 use settings::Common;
+use trouble::Trouble;
 use world::{Hands, Parts, World};
 
 /// How often the end of a run and the logs' ends are looked for.
@@ -85,6 +86,8 @@ pub struct Outcome {
     pub refused: Vec<(TopicPartition, RefusalRow)>,
     /// The consumer gave up.
     pub consumer: Option<KafkaError>,
+    /// It was told to stop, before it had come to its end.
+    pub stopped: bool,
     /// What was still in work when `shutdown_timeout` was over.
     pub abandoned: usize,
     /// What happened, for a recovery.
@@ -129,9 +132,11 @@ impl Service {
         if let Errands::Recover { partitions, .. } = &errands {
             partitions.iter().for_each(|tp| consume::grant(tp, &world));
         } else {
-            let topics = consumer.subscribed().iter().cloned().collect();
-            let first = genesis::first_start(&world, topics, config.kafka.start).await;
-            first.map_err(|trouble| StartError::FirstStart(trouble.to_string()))?;
+            let topics: Vec<String> = consumer.subscribed().iter().cloned().collect();
+            let record = || genesis::first_start(&world, topics.clone(), config.kafka.start);
+            let patience = tokio::time::sleep(config.kafka.wait_for_broker);
+            let recorded = retry(Retry::new("record the first start"), Trouble::is_transient, patience, record).await;
+            recorded.map_err(|stopped| StartError::FirstStart(trouble::chain(&stopped)))?;
         }
         let for_consumer = Arc::clone(&world);
         let body = move || consume::consume(consumer, &told, &for_consumer);
@@ -148,13 +153,16 @@ impl Service {
     pub async fn finished(self, stop: impl Future<Output = ()>) -> Outcome {
         let mut outcome = Outcome::default();
         tokio::select! {
-            () = stop => tracing::info!("stopping: flush, commit, leave"),
+            () = stop => {
+                tracing::info!("stopping: flush, commit, leave");
+                outcome.stopped = true;
+            }
             () = self.done() => {}
         }
+        outcome.refused = self.world.registry.refused();
         if !self.consumer.is_finished() {
             outcome.abandoned = self.leave().await;
         }
-        outcome.refused = self.world.registry.refused();
         outcome.notes = self.world.registry.take_notes();
         self.world.command(Command::Close);
         let Self { world, pool, consumer, .. } = self;
@@ -245,19 +253,24 @@ fn threads(config: &Config) -> usize {
 
 /// Reaches Kafka, waiting for a broker as long as `kafka.wait_for_broker` says.
 async fn connect(config: &Arc<Config>, errands: &Errands, listener: Listener) -> Result<Consumer, StartError> {
+    let topics = settings::topics(config)?;
+    let (config, errands, slot) = (Arc::clone(config), errands.clone(), listener.0);
     let deadline = Instant::now() + config.kafka.wait_for_broker;
-    let slot = listener.0;
+    let connected = tokio::task::spawn_blocking(move || {
+        patiently(deadline, || consumer(&config, errands.clone(), topics.clone(), Listener(Arc::clone(&slot))))
+    });
+    Ok(connected.await.expect("connecting does not panic")?)
+}
+
+/// Repeats a blocking question until it is answered, `deadline` has come, or another try would not help.
+fn patiently<T>(deadline: Instant, mut ask: impl FnMut() -> Result<T, KafkaError>) -> Result<T, KafkaError> {
     for pause in Backoff::default().pauses() {
-        let (config, errands, listener) = (Arc::clone(config), errands.clone(), Listener(Arc::clone(&slot)));
-        let topics = settings::topics(&config)?;
-        let connected = tokio::task::spawn_blocking(move || consumer(&config, errands, topics, listener)).await;
-        match connected.expect("connecting does not panic") {
-            Ok(consumer) => return Ok(consumer),
-            Err(error @ KafkaError::BrokersDown { .. }) if Instant::now() + pause < deadline => {
-                tracing::warn!(%error, "waiting for a broker");
-                tokio::time::sleep(pause).await;
+        match ask() {
+            Err(error) if error.class() == kafka::Class::Unavailable && Instant::now() + pause < deadline => {
+                tracing::warn!(%error, "waiting for Kafka");
+                std::thread::sleep(pause);
             }
-            Err(error) => return Err(error.into()),
+            answer => return answer,
         }
     }
     unreachable!("pauses never end")
@@ -285,10 +298,11 @@ async fn populate(
     consumer: Consumer,
 ) -> Result<(Arc<World>, Consumer), StartError> {
     let until_end = *errands == Errands::UntilEnd;
+    let deadline = Instant::now() + config.kafka.wait_for_broker;
     let (cluster, until, consumer) = tokio::task::spawn_blocking(move || {
-        let handle = consumer.handle();
-        let until = if until_end { Some(log_ends(&consumer)?) } else { None };
-        Ok::<_, KafkaError>((handle.cluster_id()?, until, consumer))
+        let until = patiently(deadline, || until_end.then(|| log_ends(&consumer)).transpose())?;
+        let cluster = patiently(deadline, || consumer.handle().cluster_id())?;
+        Ok::<_, KafkaError>((cluster, until, consumer))
     })
     .await
     .expect("asking does not panic")?;

@@ -135,8 +135,16 @@ impl Registry {
         self.with(tp, |row| {
             row.granted = false;
             row.phase = "released".to_owned();
+            row.lag = None;
+            gauge!("secor_lag_offsets", labels(tp)).set(0.0);
+            gauge!("secor_partition_refused", labels(tp)).set(0.0);
             (row.open_records, row.open_bytes) = (0, 0);
         });
+    }
+
+    /// Another process has it now: what was refused or behind is no longer ours to say.
+    pub(super) fn moved_away(&self, tp: &TopicPartition) {
+        self.lock().rows.remove(tp);
     }
 
     pub(super) fn progress(&self, tp: &TopicPartition, progress: &Progress) {

@@ -35,6 +35,8 @@ impl fmt::Display for Trouble {
     }
 }
 
+impl Error for Trouble {}
+
 impl From<StoreError> for Trouble {
     fn from(error: StoreError) -> Self {
         Self::Later(chain(&error))

@@ -27,7 +27,7 @@ use crate::kafka::{self, Handle, KafkaError, Waker};
 use crate::ledger::{EntryCreation, Ledger, ResolutionCreation};
 use crate::store::{Retry, Stopped, Store, retry};
 use crate::worker::budget::Budget;
-use crate::worker::{Address, Closed, Fetch, Message, Outside, Progress, Recipe, ReplayPlan};
+use crate::worker::{Address, Closed, Fetch, Message, Outside, Progress, Recipe, ReplayPlan, ReplayTurn};
 
 /// Questions to Kafka block a thread each.
 const KAFKA_QUESTIONS_MAX: usize = 32;
@@ -49,6 +49,7 @@ pub(super) struct World {
     pub registry: Arc<Registry>,
     pub uploads: Semaphore,
     pub kafka_questions: Arc<Semaphore>,
+    replay_turns: Arc<Semaphore>,
     pub runtime: tokio::runtime::Handle,
     /// Log ends at the start of `run --until-end`.
     pub until: Option<BTreeMap<TopicPartition, Offset>>,
@@ -88,6 +89,7 @@ impl World {
             registry,
             uploads: Semaphore::new(UPLOADS_MAX),
             kafka_questions: Arc::new(Semaphore::new(KAFKA_QUESTIONS_MAX)),
+            replay_turns: Arc::new(Semaphore::new(1)),
             runtime: tokio::runtime::Handle::current(),
             until,
             handle,
@@ -192,14 +194,15 @@ impl World {
         let batch = entry.batch().expect("only batches are replayed");
         let refuse = |detail: String| Trouble::Refuse(Refusal::new(RefusalCode::ConfigMissing, detail));
         if batch.isolation != self.config.kafka.isolation {
-            let detail = "the batch was made with another `kafka.isolation`; set it back until the batch is complete";
-            return Err(refuse(detail.to_owned()));
+            let detail = format!("batch {} was made with another `kafka.isolation`", entry.range());
+            return Err(Trouble::Refuse(Refusal::new(RefusalCode::OtherIsolation, detail)));
         }
         let shape = self.ledger.config(&batch.config).await?;
         let recipe = Recipe::new(shape, batch.isolation).map_err(refuse)?;
         let tp = entry.topic_partition();
         let log = log_range(self.kafka(move |handle| handle.log_range(&tp)).await?);
-        Ok(ReplayPlan { recipe, entry: Box::new(entry.clone()), keys: keys.to_vec(), log })
+        let turn = ReplayTurn::take(Arc::clone(&self.replay_turns), &self.budget).await;
+        Ok(ReplayPlan { recipe, entry: Box::new(entry.clone()), keys: keys.to_vec(), log, turn })
     }
 }
 

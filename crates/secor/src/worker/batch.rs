@@ -11,14 +11,15 @@ use secor_core::flush::{Accumulated, CutReason};
 use secor_core::ids::{ConfigHash, Digest, Generation, Offset, OffsetRange, TopicPartition};
 use secor_core::layout::{self, Layout, NameParts};
 use secor_core::manifest::{Batch, Entry, FileEntry, Isolation};
-use secor_core::partition::{Draft, Rebuilt, Refusal, RefusalCode};
+use secor_core::partition::{Draft, LogRange, Rebuilt, Refusal, RefusalCode};
 use secor_core::record::{Record, RecordDigests};
-use secor_core::shape::{BadRecords, Shape};
+use secor_core::shape::{BadRecords, Output, Shape};
 use secor_format::{Codec, Pipeline};
 
 use super::budget::Budget;
 use super::staging::{Staged, Staging};
 use super::writers::{Finished, Target, Writers};
+use super::{ReplayPlan, ReplayTurn};
 
 /// What a batch is made with: a shape and everything derived from it, one per topic partition and epoch.
 pub struct Recipe {
@@ -33,6 +34,8 @@ pub struct Recipe {
 #[derive(Debug, Default)]
 pub struct Closed {
     pub files: BTreeMap<String, ClosedFile>,
+    /// Of a batch that was made again.
+    pub turn: Option<ReplayTurn>,
 }
 
 #[derive(Debug)]
@@ -56,6 +59,8 @@ pub(super) struct OpenBatch {
 
 /// A batch that is made again: only the files that are wanted, but all are counted.
 pub(super) struct ReplayBatch {
+    recipe: Recipe,
+    log: LogRange,
     topic_partition: TopicPartition,
     entry: Box<Entry>,
     writers: Writers,
@@ -64,6 +69,7 @@ pub(super) struct ReplayBatch {
     files: Vec<ReplayedFile>,
     /// Index into `files`, by output partition.
     by_partition: Vec<Option<usize>>,
+    turn: ReplayTurn,
 }
 
 #[derive(Clone, Debug)]
@@ -290,27 +296,32 @@ impl OpenBatch {
             leader_epoch_min: self.epochs.min,
             leader_epoch_went_back: self.epochs.went_back,
         };
-        (draft, Closed { files: staged })
+        (draft, Closed { files: staged, turn: None })
     }
 }
 
 // === impl ReplayBatch ===
 
 impl ReplayBatch {
-    pub(super) fn new(
-        recipe: &mut Recipe,
-        staging: &Arc<Staging>,
-        entry: Box<Entry>,
-        keys: &[String],
-        from: Offset,
-    ) -> Self {
-        recipe.pipeline.forget_partitions();
+    /// Begins where the log still has the batch's range.
+    pub(super) fn new(plan: ReplayPlan, staging: &Arc<Staging>) -> Self {
+        let ReplayPlan { recipe, entry, keys, log, turn } = plan;
         let topic_partition = entry.topic_partition();
         let writers = Writers::new(staging, &topic_partition, &recipe.shape.output);
         let batch = entry.batch().expect("only batches are replayed");
         let files = batch.files.iter().map(|file| ReplayedFile { wanted: keys.contains(&file.key), records: 0 });
         let files = files.collect();
-        Self { topic_partition, entry, writers, position: from, files, by_partition: Vec::new() }
+        let position = entry.start.max(log.start);
+        Self { recipe, log, topic_partition, entry, writers, position, files, by_partition: Vec::new(), turn }
+    }
+
+    pub(super) fn output(&self) -> &Output {
+        &self.recipe.shape.output
+    }
+
+    /// What the log had before the first record was read.
+    pub(super) fn log(&self) -> LogRange {
+        self.log
     }
 
     pub(super) fn position(&self) -> Offset {
@@ -342,25 +353,20 @@ impl ReplayBatch {
     /// # Errors
     /// A refusal when the record belongs to a file that the manifest does not know, or to one that has all its
     /// records already: the batch was made otherwise.
-    pub(super) fn append(
-        &mut self,
-        record: &Record<'_>,
-        recipe: &mut Recipe,
-        codec: &mut Codec,
-    ) -> Result<(), Refusal> {
+    pub(super) fn append(&mut self, record: &Record<'_>, codec: &mut Codec) -> Result<(), Refusal> {
         let clock_ms = self.batch().clock;
-        let target = match recipe.pipeline.route(record, clock_ms) {
+        let target = match self.recipe.pipeline.route(record, clock_ms) {
             Ok(routed) => Target::OutputPartition(routed.partition),
             Err(_) => Target::DeadLetters,
         };
-        let file = self.file_of(target, recipe)?;
+        let file = self.file_of(target)?;
         self.files[file].records += 1;
         if self.files[file].records > self.batch().files[file].records {
             return Err(self.differs(&format!("`{}` gains records", self.batch().files[file].key)));
         }
         if self.files[file].wanted {
             // routing twice keeps this path as plain as the hot one; a replay is rare and one batch long
-            match recipe.pipeline.route(record, clock_ms) {
+            match self.recipe.pipeline.route(record, clock_ms) {
                 Ok(routed) => {
                     let value = routed.value.as_deref();
                     self.writers.append(routed.partition, record, value, routed.event_time, codec);
@@ -373,8 +379,8 @@ impl ReplayBatch {
     }
 
     /// What came out: for each wanted file its records and digests, and the staged bytes of those that have records.
-    pub(super) fn finish(self, recipe: &Recipe, codec: &mut Codec) -> (Vec<Rebuilt>, Closed) {
-        let Self { topic_partition, entry, writers, files, .. } = self;
+    pub(super) fn finish(self, codec: &mut Codec) -> (Vec<Rebuilt>, Closed) {
+        let Self { recipe, topic_partition, entry, writers, files, turn, .. } = self;
         let batch = entry.batch().expect("only batches are replayed");
         let name = BatchName { topic_partition: &topic_partition, generation: entry.generation, start: entry.start };
         let nothing = RecordDigests::new();
@@ -396,11 +402,11 @@ impl ReplayBatch {
             (file.records_digest, file.values_digest) = (summary.records_digest, summary.values_digest);
             staged.insert(key, ClosedFile { staged: finished.staged, records_digest: summary.records_digest });
         }
-        (rebuilt.into_values().collect(), Closed { files: staged })
+        (rebuilt.into_values().collect(), Closed { files: staged, turn: Some(turn) })
     }
 
     /// The index of the manifest's file for `target` (R12: never re-routed).
-    fn file_of(&mut self, target: Target, recipe: &Recipe) -> Result<usize, Refusal> {
+    fn file_of(&mut self, target: Target) -> Result<usize, Refusal> {
         let known = match target {
             Target::OutputPartition(partition) => self.by_partition.get(partition.index()).copied().flatten(),
             Target::DeadLetters => None,
@@ -413,7 +419,7 @@ impl ReplayBatch {
             generation: self.entry.generation,
             start: self.entry.start,
         };
-        let key = recipe.key(target, &name);
+        let key = self.recipe.key(target, &name);
         let Some(file) = self.batch().files.iter().position(|file| file.key == key) else {
             return Err(self.differs(&format!("a record belongs into `{key}`, which the manifest does not name")));
         };

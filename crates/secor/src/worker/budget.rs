@@ -21,7 +21,7 @@ pub struct Limits {
 #[derive(Debug)]
 pub struct Budget {
     limits: Limits,
-    used: [AtomicU64; 4],
+    used: [AtomicU64; 5],
     disk_full: AtomicBool,
 }
 
@@ -35,6 +35,8 @@ pub enum Resource {
     /// Staging files, in bytes.
     Disk,
     Writers,
+    /// Batches that are being made again: at most one at a time.
+    Replays,
 }
 
 /// Some of a resource, given back when dropped.
@@ -92,14 +94,15 @@ impl Budget {
         }
     }
 
-    /// May more records be fetched?
+    /// May more records be fetched? A batch that is made again cannot be cut: it goes on beyond the limit of the disk,
+    /// and there is only one of them.
     #[must_use]
     pub fn may_fetch(&self) -> bool {
         let fetched = self.used(Resource::Fetched);
         !self.disk_full()
             && fetched < part(self.limits.memory_bytes_max, 25).min(FETCHED_BYTES_MAX)
             && self.used(Resource::Memory) + fetched < self.limits.memory_bytes_max
-            && self.used(Resource::Disk) < self.limits.disk_bytes_max
+            && (self.used(Resource::Disk) < self.limits.disk_bytes_max || self.used(Resource::Replays) > 0)
     }
 
     #[must_use]
@@ -190,6 +193,18 @@ mod tests {
         assert!(!budget.may_fetch());
         budget.set_disk_full(false);
         assert!(budget.may_fetch());
+    }
+
+    #[test]
+    fn a_replay_goes_on_beyond_the_limit_of_the_disk() {
+        let budget = budget();
+        let (mut disk, mut replays) = (budget.share(Resource::Disk), budget.share(Resource::Replays));
+        disk.set(1_000);
+        assert!(!budget.may_fetch());
+        replays.set(1);
+        assert!(budget.may_fetch());
+        drop(replays);
+        assert!(!budget.may_fetch());
     }
 
     #[test]

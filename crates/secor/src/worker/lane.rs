@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use secor_core::flush::CutReason;
 use secor_core::ids::Offset;
-use secor_core::partition::{Action, Ask, AskId, Event, LogRange, PartitionMachine, Refusal};
+use secor_core::partition::{Action, Ask, AskId, Event, PartitionMachine, Refusal};
 use secor_core::shape::Output;
 use secor_format::Codec;
 
@@ -54,14 +54,7 @@ pub(super) struct Lane {
 enum Data {
     Idle,
     Open(Box<OpenBatch>),
-    Replay(Box<Replaying>),
-}
-
-/// A batch that is being made again, with the recipe of its manifest.
-struct Replaying {
-    recipe: Recipe,
-    batch: ReplayBatch,
-    log: LogRange,
+    Replay(Box<ReplayBatch>),
 }
 
 enum Waiting {
@@ -242,8 +235,8 @@ impl Lane {
                     batch.advance(position);
                     self.progressed(None, cx);
                 }
-                (Data::Replay(replaying), Waiting::Position(position)) => {
-                    replaying.batch.advance(position);
+                (Data::Replay(batch), Waiting::Position(position)) => {
+                    batch.advance(position);
                     self.finish_replay_when_done(cx);
                 }
                 (Data::Replay(_), Waiting::Records(fetched, from)) => self.take_again(&fetched, from, cx),
@@ -337,7 +330,10 @@ impl Lane {
     pub(super) fn relieve(&mut self, cx: &mut Context<'_>) {
         match &mut self.data {
             Data::Open(batch) => batch.relieve(cx.codecs.of(&self.recipe.shape.output)),
-            Data::Replay(replaying) => replaying.batch.relieve(cx.codecs.of(&replaying.recipe.shape.output)),
+            Data::Replay(batch) => {
+                let codec = cx.codecs.of(batch.output());
+                batch.relieve(codec);
+            }
             Data::Idle => {}
         }
     }
@@ -348,28 +344,27 @@ impl Lane {
         if self.replaying != Some(id) {
             return;
         }
-        let ReplayPlan { mut recipe, entry, keys, log } = plan;
-        let (from, end, epoch) = (entry.start.max(log.start), entry.end, None);
+        let (log, end) = (plan.log, plan.entry.end);
         if log.end < end {
             // the machine refuses on sight of the log
             self.replaying = None;
             return cx.outside.finish_replay(&self.address, id, log, Vec::new());
         }
-        let batch = ReplayBatch::new(&mut recipe, cx.staging, entry, &keys, from);
-        self.data = Data::Replay(Box::new(Replaying { recipe, batch, log }));
+        let batch = ReplayBatch::new(plan, cx.staging);
+        let from = batch.position();
+        self.data = Data::Replay(Box::new(batch));
         if from < end {
-            self.fetch_from(from, epoch, cx);
+            self.fetch_from(from, None, cx);
         } else {
             self.finish_replay_when_done(cx);
         }
     }
 
     fn take_again(&mut self, fetched: &Fetched, from: usize, cx: &mut Context<'_>) {
-        let Data::Replay(replaying) = &mut self.data else {
+        let Data::Replay(batch) = &mut self.data else {
             unreachable!("records are taken again into a replayed batch");
         };
-        let Replaying { recipe, batch, .. } = &mut **replaying;
-        let (slice, codec) = (&fetched.slice, cx.codecs.of(&recipe.shape.output));
+        let (slice, codec) = (&fetched.slice, cx.codecs.of(batch.output()));
         for index in from..slice.len() {
             let record = slice.record(index, cx.scratch);
             if record.offset < batch.position() {
@@ -379,7 +374,7 @@ impl Lane {
                 batch.advance(record.offset);
                 break;
             }
-            if let Err(refusal) = batch.append(&record, recipe, codec) {
+            if let Err(refusal) = batch.append(&record, codec) {
                 return self.event(Event::Refuse(refusal), cx);
             }
         }
@@ -388,15 +383,16 @@ impl Lane {
     }
 
     fn finish_replay_when_done(&mut self, cx: &mut Context<'_>) {
-        if !matches!(&self.data, Data::Replay(replaying) if replaying.batch.done()) {
+        if !matches!(&self.data, Data::Replay(batch) if batch.done()) {
             return;
         }
-        let Data::Replay(replaying) = std::mem::replace(&mut self.data, Data::Idle) else {
+        let Data::Replay(batch) = std::mem::replace(&mut self.data, Data::Idle) else {
             unreachable!("it was a replay a moment ago");
         };
-        let Replaying { recipe, batch, log } = *replaying;
         let id = self.replaying.take().expect("a replay answers a question");
-        let (files, closed) = batch.finish(&recipe, cx.codecs.of(&recipe.shape.output));
+        let log = batch.log();
+        let codec = cx.codecs.of(batch.output());
+        let (files, closed) = batch.finish(codec);
         self.closed = closed;
         self.stop_fetching(cx);
         cx.outside.finish_replay(&self.address, id, log, files);

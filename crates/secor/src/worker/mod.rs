@@ -14,10 +14,14 @@ mod batch;
 mod lane;
 mod thread;
 
+use std::sync::Arc;
+
 use secor_core::flush::CutReason;
 use secor_core::ids::{Offset, TopicPartition};
 use secor_core::manifest::{CommitMetadata, Entry};
 use secor_core::partition::{Answer, Ask, AskId, LogRange, Note, Rebuilt, Refusal, Settings, Status};
+
+use tokio::sync::Semaphore;
 
 use crate::kafka::Slice;
 
@@ -108,6 +112,15 @@ pub struct ReplayPlan {
     pub entry: Box<Entry>,
     pub keys: Vec<String>,
     pub log: LogRange,
+    pub turn: ReplayTurn,
+}
+
+/// The right to stage a batch that is made again: one at a time, because it cannot be cut. It goes with the staged
+/// files until they are uploaded or dropped.
+#[derive(Debug)]
+pub struct ReplayTurn {
+    _permit: tokio::sync::OwnedSemaphorePermit,
+    _share: budget::Share,
 }
 
 /// How a topic partition is to be fetched.
@@ -153,4 +166,16 @@ pub struct Progress {
     pub records: u64,
     pub bytes: u64,
     pub bad_records: u64,
+}
+
+// === impl ReplayTurn ===
+
+impl ReplayTurn {
+    /// Waits until no other replay is staged.
+    pub async fn take(turns: Arc<Semaphore>, budget: &Arc<budget::Budget>) -> Self {
+        let permit = turns.acquire_owned().await.expect("the semaphore is never closed");
+        let mut share = budget.share(budget::Resource::Replays);
+        share.set(1);
+        Self { _permit: permit, _share: share }
+    }
 }
