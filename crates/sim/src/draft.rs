@@ -9,7 +9,6 @@ use secor_core::partition::Stored;
 use secor_core::record::{Record, RecordDigests};
 
 use crate::log::RecordId;
-use crate::world::File;
 
 /// The output-shaping configuration: record `i` goes to output partition `i % partitions`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +73,13 @@ pub fn digests(records: &[RecordId]) -> (Digest, Digest) {
         });
     }
     (digests.records(), digests.values())
+}
+
+/// A file as it stands in the store.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct File {
+    pub records: Vec<RecordId>,
+    pub stored: Stored,
 }
 
 /// A file as the store keeps it.

@@ -15,10 +15,9 @@
 //! everybody owns everything, which is worse), and topics without ids.
 pub mod log;
 pub mod sabotage;
-pub mod world;
 pub mod draft;
+pub mod world;
 pub mod process;
-pub mod work;
 pub mod oracle;
 pub mod schedule;
 

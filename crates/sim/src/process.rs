@@ -4,6 +4,8 @@
 //! [`Process::turn`], records come by [`Process::fetch`]. It keeps the contract of `core::partition::protocol`, except
 //! where a [`Sabotage`] says otherwise. A crash is dropping it.
 
+mod work;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -14,10 +16,10 @@ use secor_core::partition::{
     Action, Answer, AskId, Draft, Errand, Event, LogRange, Note, OnTopicRecreated, PartitionMachine, Refusal, Settings,
 };
 
+use self::work::Task;
 use crate::draft::{Layout, Routed};
 use crate::log::{Fetch, RecordId};
 use crate::sabotage::Sabotage;
-use crate::work::Task;
 use crate::world::{OwnCommit, World, ledger, topic_partition};
 
 /// What the operator configured; another one after each restart.
@@ -156,7 +158,7 @@ impl Process {
         self.tell(world, Event::Progress { position: self.position, accumulated, full: self.full });
     }
 
-    fn tell(&mut self, world: &mut World, event: Event) {
+    pub(crate) fn tell(&mut self, world: &mut World, event: Event) {
         for action in self.machine.step(world.now_ms, event) {
             self.carry_out(world, action);
         }

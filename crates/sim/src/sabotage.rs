@@ -21,8 +21,8 @@ pub enum Sabotage {
     LogBeforeTopicId,
     /// Executor: an inspection lists the resolutions before it looks at the files.
     ResolutionsFirst,
-    /// Executor: the log start of a replay is asked before its first record is read.
-    EarlyLogStart,
+    /// Executor: a replay that retention overtakes jumps to the log start and tells nobody.
+    JumpingReplay,
     /// Executor: a replay makes the files as the process is configured now, not as the manifest says (R4).
     OwnConfiguration,
     /// Executor: what a discarded batch held stays in the next one.
@@ -42,7 +42,7 @@ impl Sabotage {
         Self::StaleTopicId,
         Self::LogBeforeTopicId,
         Self::ResolutionsFirst,
-        Self::EarlyLogStart,
+        Self::JumpingReplay,
         Self::OwnConfiguration,
         Self::KeepDiscarded,
         Self::TornFile,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use secor_core::ids::{ConfigHash, Digest, Generation, LedgerId, Offset, TopicPartition};
 use secor_core::manifest::{CommitMetadata, CommitOrigin, Entry, Genesis, Resolution};
-use secor_core::partition::{Committed, Stored};
+use secor_core::partition::Committed;
 
-use crate::draft::Layout;
+use crate::draft::{File, Layout};
 use crate::log::{Log, RecordId};
 use crate::sabotage::Sabotage;
 
@@ -30,12 +30,6 @@ pub struct World {
     /// What was stored and is something else now.
     pub changed: Vec<String>,
     pub sabotage: Option<Sabotage>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct File {
-    pub records: Vec<RecordId>,
-    pub stored: Stored,
 }
 
 /// A request that stores something if it is absent.

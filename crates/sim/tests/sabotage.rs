@@ -64,7 +64,7 @@ noticed! {
     a_topic_id_not_asked_afresh: StaleTopicId,
     a_log_range_older_than_the_topic_id: LogBeforeTopicId,
     resolutions_listed_before_the_files: ResolutionsFirst,
-    a_log_start_asked_before_the_replay: EarlyLogStart,
+    a_replay_that_jumps_over_what_retention_took: JumpingReplay,
     a_replay_under_another_configuration: OwnConfiguration,
     discarded_records_in_the_next_batch: KeepDiscarded,
     a_file_that_lacks_a_record: TornFile,

@@ -43,11 +43,18 @@ impl PartitionMachine {
 
     /// R10: the broker's own word that the position is outside the log.
     pub(super) fn out_of_range(&mut self, now_ms: i64, log: LogRange, out: &mut Vec<Action>) {
+        if matches!(self.phase, Phase::Replaying { .. }) {
+            // retention has overtaken the replay: begin again, with the log as it is now
+            return self.start_over(out);
+        }
         let Some(open) = &self.open else {
             return;
         };
         if log.start > open.position {
             self.log_start_passed = Some(log.start);
+        } else if open.position <= log.end {
+            // the word was about another position, or the log has changed since: on any doubt, begin again
+            self.start_over(out);
         } else {
             let detail = format!("position {} is not in the log {}..{}", open.position, log.start, log.end);
             self.refuse(now_ms, Refusal::new(RefusalCode::LogTruncated, detail), out);

@@ -60,7 +60,7 @@ pub enum Event {
     },
     /// The answer to [`Action::CloseBatch`], before anything else.
     Closed(Draft),
-    /// The broker says that the position is outside its log (R10).
+    /// The broker says that the position, of the open batch or of a replay, is outside its log (R10).
     OutOfRange(LogRange),
     /// The worker cannot go on (a bad record under `bad_records = "fail"`, an error of the log).
     Refuse(Refusal),
@@ -246,8 +246,9 @@ pub struct Stored {
 /// What reading a batch again gave.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Replay {
-    /// `end` as asked before the first record was read: below the end of the batch nothing is read. `start` as asked
-    /// after the last record was read, so that what retention took meanwhile is not mistaken for compaction.
+    /// Asked before the first record was read. A batch that reaches beyond its end is not read, and offsets below its
+    /// start are passed over; when retention overtakes the position later, that is [`Event::OutOfRange`] and never a
+    /// jump, so that what retention took is not mistaken for compaction.
     pub log: LogRange,
     /// Asked after the last record was read.
     pub topic_id: Option<TopicId>,

@@ -167,10 +167,23 @@ fn a_position_beyond_the_log_end_is_refused_on_the_brokers_word_only() {
 }
 
 #[test]
+fn a_position_that_is_in_the_log_after_all_is_looked_up_again() {
+    let mut rig = Rig::consuming(0);
+    rig.progress(10, 10);
+    assert_eq!(rig.tell(Event::OutOfRange(log(0, 10))), ["discard", "ask: look up"]);
+}
+
+#[test]
 fn out_of_range_means_nothing_when_nothing_is_consumed() {
     let mut rig = Rig::new();
     rig.tell(Event::Assigned);
     assert_eq!(rig.tell(Event::OutOfRange(log(30, 1000))), [""; 0]);
+}
+
+#[test]
+fn a_replay_that_retention_overtakes_begins_again_with_the_log_of_now() {
+    let mut rig = Rig::replaying(|_| {}, &batch(0, 10));
+    assert_eq!(rig.tell(Event::OutOfRange(log(5, 1000))), ["discard", "ask: look up"]);
 }
 
 #[test]

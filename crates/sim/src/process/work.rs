@@ -8,11 +8,13 @@ use std::collections::BTreeMap;
 
 use secor_core::ids::{Offset, TopicId};
 use secor_core::manifest::{CommitMetadata, CommitOrigin, Entry, FORMAT_VERSION, Genesis};
-use secor_core::partition::{Answer, Ask, AskId, Committed, Facts, FileState, Inspection, LogRange, Rebuilt, Replay};
+use secor_core::partition::{
+    Answer, Ask, AskId, Committed, Event, Facts, FileState, Inspection, LogRange, Rebuilt, Replay,
+};
 
+use super::Process;
 use crate::draft::{Routed, digests, stored};
 use crate::log::{Fetch, RecordId};
-use crate::process::Process;
 use crate::sabotage::Sabotage;
 use crate::world::{Creation, World, ledger, topic_partition};
 
@@ -27,6 +29,7 @@ pub(crate) struct Task {
     genesis: Option<Box<Genesis>>,
     inspection: Inspection,
     replay: Reading,
+    abandoned: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -48,6 +51,7 @@ impl Task {
             genesis: None,
             inspection: Inspection { files: Vec::new(), resolutions: Vec::new() },
             replay: Reading::default(),
+            abandoned: false,
         }
     }
 }
@@ -60,6 +64,8 @@ impl Process {
         };
         match self.request(&mut task, world) {
             Some(answer) => self.answers.push_back((task.id, answer)),
+            // the machine was told something and asks something else by now, or nothing
+            None if task.abandoned => {}
             None => {
                 task.done += 1;
                 self.task = Some(task);
@@ -191,29 +197,33 @@ impl Process {
         })
     }
 
-    /// First the log end, then offset by offset, then the log start and the topic id.
+    /// First the log range, then offset by offset, then the topic id.
     fn replay(&mut self, task: &mut Task, entry: &Entry, keys: &[String], world: &mut World) -> Option<Answer> {
         let range = world.log.range();
         let Some(log) = task.replay.log else {
             task.replay.log = Some(range);
+            task.replay.position = Some(range.start.max(entry.start));
             return None;
         };
         let position = task.replay.position.unwrap_or(entry.start);
         if log.end >= entry.end && position < entry.end {
             match world.log.fetch(position) {
                 Fetch::Record(record) => task.replay.records.push(record),
-                Fetch::OutOfRange if position < range.start => {
-                    task.replay.position = Some(range.start);
+                Fetch::OutOfRange if world.sabotaged(Sabotage::JumpingReplay) => {
+                    task.replay.position = Some(range.start.max(position.next()));
                     return None;
                 }
-                // another topic by now, and shorter: there is nothing to read
-                Fetch::OutOfRange | Fetch::End | Fetch::Nothing => {}
+                Fetch::OutOfRange => {
+                    task.abandoned = true;
+                    self.tell(world, Event::OutOfRange(range));
+                    return None;
+                }
+                // another topic by now: there is nothing to read
+                Fetch::End | Fetch::Nothing => {}
             }
             task.replay.position = Some(position.next());
             return None;
         }
-        let early = world.sabotaged(Sabotage::EarlyLogStart);
-        let log = LogRange { start: if early { log.start } else { range.start }, end: log.end };
         let topic_id = Some(world.log.topic_id());
         Some(Answer::Replayed(self.rebuilt(task, Replayed { entry, keys, log, topic_id }, world)))
     }
