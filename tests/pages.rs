@@ -17,6 +17,7 @@ fn every_refusal_code_has_a_heading_in_the_operations_page_and_every_heading_a_c
     let headings: Vec<_> = refusals.expect("a section").lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let mut codes: Vec<_> = RefusalCode::ALL.iter().map(|code| code.as_str()).collect();
     let mut sorted = headings.clone();
-    (sorted.sort_unstable(), codes.sort_unstable());
+    sorted.sort_unstable();
+    codes.sort_unstable();
     assert_eq!(sorted, codes);
 }

@@ -15,7 +15,7 @@ use super::world::World;
 use crate::kafka::{Consumer, Delivery, KafkaError, RebalanceListener, Slice};
 use crate::store::{Retry, Stopped, retry};
 use crate::worker::budget::Resource;
-use crate::worker::{Assignment, Fetch, Fetched, Message, Recipe};
+use crate::worker::{Address, Assignment, Fetch, Fetched, Message, Recipe};
 
 /// Records taken from the queue at a time.
 const RECORDS_MAX: usize = 5_000;
@@ -29,7 +29,7 @@ const RECORD_OVERHEAD_BYTES: u64 = 64;
 #[derive(Debug)]
 pub(super) enum Command {
     Fetch {
-        topic_partition: TopicPartition,
+        from: Address,
         fetch: Fetch,
     },
     /// Leave the group and end.
@@ -52,9 +52,7 @@ pub(super) fn consume(
     loop {
         loop {
             match commands.try_recv() {
-                Ok(Command::Fetch { topic_partition, fetch }) => {
-                    fetch_as_told(&mut consumer, &topic_partition, fetch, world)
-                }
+                Ok(Command::Fetch { from, fetch }) => fetch_as_told(&mut consumer, from, fetch, world),
                 Ok(Command::Close) | Err(TryRecvError::Disconnected) => {
                     consumer.close();
                     return Ok(());
@@ -78,10 +76,15 @@ pub(super) fn consume(
     }
 }
 
-fn fetch_as_told(consumer: &mut Consumer, tp: &TopicPartition, fetch: Fetch, world: &World) {
+fn fetch_as_told(consumer: &mut Consumer, from: Address, fetch: Fetch, world: &World) {
+    // a command of an epoch that is over must not touch what the next one fetches
+    let Some(grant) = world.grants.at(&from) else {
+        return;
+    };
+    let tp = &from.topic_partition;
     match fetch {
         Fetch::From { id, offset, leader_epoch } => match consumer.start(tp, offset, leader_epoch) {
-            Ok(()) => world.grants.send(tp, Message::Fetching { topic_partition: tp.clone(), fetch: id }),
+            Ok(()) => grant.send(Message::Fetching { to: from, fetch: id }),
             // taken away meanwhile: the rebalance says so to the worker
             Err(error) => tracing::debug!(topic_partition = %tp, %error, "not fetched"),
         },
@@ -126,12 +129,12 @@ fn deliver_records(slice: Slice, world: &World) {
 
 fn refuse(tp: &TopicPartition, code: RefusalCode, detail: String, world: &World) {
     let refusal = Refusal::new(code, detail);
-    world.grants.send(tp, Message::Refuse { topic_partition: tp.clone(), refusal });
+    world.grants.tell(tp, |to| Message::Refuse { to, refusal });
 }
 
 /// The broker itself has said that the position is wrong; now it is asked what it has (R10), until it answers.
 fn tell_log_range(tp: TopicPartition, world: &Arc<World>) {
-    let Some(grant) = world.grants.of(&tp) else {
+    let (Some(grant), Some(to)) = (world.grants.of(&tp), world.grants.address_of(&tp)) else {
         return;
     };
     let world = Arc::clone(world);
@@ -144,9 +147,9 @@ fn tell_log_range(tp: TopicPartition, world: &Arc<World>) {
         let message = match retry(Retry::new(&what), Trouble::is_transient, grant.ended(), ask).await {
             Ok(log) => {
                 let log = LogRange { start: log.start, end: log.end };
-                Message::OutOfRange { topic_partition: tp.clone(), log }
+                Message::OutOfRange { to, log }
             }
-            Err(Stopped::Failed(Trouble::Refuse(refusal))) => Message::Refuse { topic_partition: tp.clone(), refusal },
+            Err(Stopped::Failed(Trouble::Refuse(refusal))) => Message::Refuse { to, refusal },
             Err(Stopped::Failed(Trouble::Later(_)) | Stopped::Cancelled(_)) => return,
         };
         grant.send(message);
@@ -174,9 +177,8 @@ impl RebalanceListener for Listener {
         let world = self.world();
         tracing::info!(partitions = partitions.len(), "revoked");
         count_rebalance(partitions);
-        let message =
-            |tp: &TopicPartition| Message::Leave { topic_partition: tp.clone(), reason: CutReason::Revocation };
-        partitions.iter().for_each(|tp| world.grants.send(tp, message(tp)));
+        let reason = CutReason::Revocation;
+        partitions.iter().for_each(|tp| world.grants.tell(tp, |to| Message::Leave { to, reason }));
         let deadline = Instant::now() + world.config.kafka.revoke_timeout;
         if !world.grants.wait_ended(partitions, deadline) {
             tracing::warn!("not everything revoked was flushed in time: the rest is left to the next owner");
@@ -212,9 +214,9 @@ pub(super) fn grant(tp: &TopicPartition, world: &Arc<World>) {
 /// Whatever is left of these is dropped.
 pub(super) fn lose(partitions: &[TopicPartition], world: &World) {
     for tp in partitions {
-        if let Some(grant) = world.grants.of(tp) {
-            grant.send(Message::Lost { topic_partition: tp.clone() });
-            world.grants.end(&crate::worker::Address { topic_partition: tp.clone(), epoch: grant.epoch });
+        if let Some(to) = world.grants.address_of(tp) {
+            world.grants.send(tp, Message::Lost { to: to.clone() });
+            world.grants.end(&to);
             world.registry.released(tp);
         }
     }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use secor_core::ids::{Offset, TopicPartition};
 use secor_core::json::FORMAT_VERSION;
 use secor_core::manifest::Genesis;
+use secor_core::partition::{Refusal, RefusalCode};
 
 use super::trouble::Trouble;
 use super::world::World;
@@ -43,6 +44,12 @@ impl Geneses {
         let _one_at_a_time = self.making.lock().await;
         if let Some(genesis) = self.of(world, topic).await? {
             return Ok(genesis);
+        }
+        if !world.ledger.generations(topic).await?.is_empty() {
+            return self.of(world, topic).await?.ok_or_else(|| {
+                let detail = format!("topic `{topic}` has entries, but no genesis");
+                Trouble::Refuse(Refusal::new(RefusalCode::LedgerLostEntries, detail))
+            });
         }
         let own = propose(world, topic, start).await?;
         let genesis = world.ledger.create_genesis(&own).await?;

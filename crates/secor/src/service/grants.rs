@@ -73,6 +73,11 @@ impl Grants {
         self.of(&address.topic_partition).filter(|grant| grant.epoch == address.epoch)
     }
 
+    /// Where messages for the topic partition's present epoch go.
+    pub(super) fn address_of(&self, tp: &TopicPartition) -> Option<Address> {
+        self.of(tp).map(|grant| Address { topic_partition: tp.clone(), epoch: grant.epoch })
+    }
+
     pub(super) fn all(&self) -> Vec<TopicPartition> {
         self.lock().granted.keys().cloned().collect()
     }
@@ -80,6 +85,13 @@ impl Grants {
     pub(super) fn send(&self, tp: &TopicPartition, message: Message) {
         if let Some(grant) = self.lock().granted.get(tp) {
             grant.send(message);
+        }
+    }
+
+    /// Sends to the present epoch of the topic partition, if there is one.
+    pub(super) fn tell(&self, tp: &TopicPartition, message: impl FnOnce(Address) -> Message) {
+        if let Some(to) = self.address_of(tp) {
+            self.send(tp, message(to));
         }
     }
 

@@ -210,7 +210,7 @@ impl Service {
         let partitions = world.grants.all();
         let reason = CutReason::Shutdown;
         for tp in &partitions {
-            world.grants.send(tp, Message::Leave { topic_partition: tp.clone(), reason });
+            world.grants.tell(tp, |to| Message::Leave { to, reason });
         }
         let deadline = Instant::now() + world.config.kafka.shutdown_timeout;
         let waited = tokio::task::spawn_blocking(move || {

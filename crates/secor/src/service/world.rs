@@ -318,8 +318,8 @@ impl Outside for Hands {
         });
     }
 
-    fn fetch(&self, topic_partition: &TopicPartition, fetch: Fetch) {
-        self.0.command(Command::Fetch { topic_partition: topic_partition.clone(), fetch });
+    fn fetch(&self, from: &Address, fetch: Fetch) {
+        self.0.command(Command::Fetch { from: from.clone(), fetch });
     }
 
     fn released(&self, from: &Address) {

@@ -171,7 +171,7 @@ impl Lane {
         (self.live, self.paused) = (false, false);
         self.waiting.clear();
         let fetch = Fetch::From { id: self.fetch, offset, leader_epoch };
-        cx.outside.fetch(&self.address.topic_partition, fetch);
+        cx.outside.fetch(&self.address, fetch);
     }
 
     fn discard(&mut self, cx: &mut Context<'_>) {
@@ -185,7 +185,7 @@ impl Lane {
         self.fetch = FetchId(self.fetch.0 + 1);
         (self.live, self.paused) = (false, false);
         self.waiting.clear();
-        cx.outside.fetch(&self.address.topic_partition, Fetch::Stop);
+        cx.outside.fetch(&self.address, Fetch::Stop);
     }
 
     fn close(&mut self, start: Offset, reason: CutReason, cx: &mut Context<'_>) -> Event {
@@ -319,10 +319,10 @@ impl Lane {
         let pause = waiting_bytes > WAITING_BYTES_MAX;
         if self.live && !self.paused && pause {
             self.paused = true;
-            cx.outside.fetch(&self.address.topic_partition, Fetch::Pause);
+            cx.outside.fetch(&self.address, Fetch::Pause);
         } else if self.live && self.paused && self.waiting.is_empty() {
             self.paused = false;
-            cx.outside.fetch(&self.address.topic_partition, Fetch::Resume);
+            cx.outside.fetch(&self.address, Fetch::Resume);
         }
     }
 

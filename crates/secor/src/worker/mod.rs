@@ -39,7 +39,8 @@ pub struct Address {
     pub epoch: Epoch,
 }
 
-/// What a worker is told. All but `Assign` is ignored when the topic partition or the epoch is not the worker's.
+/// What a worker is told. What is for a topic partition or an epoch that is not the worker's is ignored; records and
+/// positions carry no epoch, because they count only behind a [`Message::Fetching`] that does.
 #[derive(Debug)]
 pub enum Message {
     Assign(Box<Assignment>),
@@ -50,12 +51,12 @@ pub enum Message {
         position: Offset,
     },
     OutOfRange {
-        topic_partition: TopicPartition,
+        to: Address,
         log: LogRange,
     },
     /// What follows was fetched on behalf of this number; see [`Outside::fetch`].
     Fetching {
-        topic_partition: TopicPartition,
+        to: Address,
         fetch: FetchId,
     },
     Answer {
@@ -70,7 +71,7 @@ pub enum Message {
         plan: Box<ReplayPlan>,
     },
     Refuse {
-        topic_partition: TopicPartition,
+        to: Address,
         refusal: Refusal,
     },
     Cut {
@@ -78,11 +79,11 @@ pub enum Message {
         reason: CutReason,
     },
     Leave {
-        topic_partition: TopicPartition,
+        to: Address,
         reason: CutReason,
     },
     Lost {
-        topic_partition: TopicPartition,
+        to: Address,
     },
 }
 
@@ -149,7 +150,8 @@ pub trait Outside: Send + Sync + 'static {
     /// Adds the topic id to what was read again, and answers.
     fn finish_replay(&self, from: &Address, id: AskId, log: LogRange, files: Vec<Rebuilt>);
     fn commit(&self, from: &Address, offset: Offset, leader_epoch: Option<i32>, metadata: CommitMetadata);
-    fn fetch(&self, topic_partition: &TopicPartition, fetch: Fetch);
+    /// Of an epoch that is over, nothing is done.
+    fn fetch(&self, from: &Address, fetch: Fetch);
     /// The epoch is over; nothing more comes for it.
     fn released(&self, from: &Address);
     fn note(&self, topic_partition: &TopicPartition, note: Note);

@@ -12,7 +12,7 @@ use secor_core::partition::Event;
 use super::budget::Pressure;
 use super::lane::{Codecs, Context, Lane};
 use super::staging::Staging;
-use super::{Message, Outside};
+use super::{Address, Message, Outside};
 
 /// How often machines hear of the clock.
 const TICK: Duration = Duration::from_millis(200);
@@ -111,34 +111,32 @@ impl<'a> Worker<'a> {
             Message::Position { topic_partition, position } => {
                 self.with(&topic_partition, |lane, cx| lane.position(position, cx));
             }
-            Message::Fetching { topic_partition, fetch } => {
-                self.with(&topic_partition, |lane, _| lane.fetching(fetch));
+            Message::Fetching { to, fetch } => self.at(&to, |lane, _| lane.fetching(fetch)),
+            Message::Answer { to, id, answer } => self.tell(&to, Event::Answer(id, answer)),
+            Message::Replay { to, id, plan } => self.at(&to, |lane, cx| lane.replay(id, *plan, cx)),
+            Message::OutOfRange { to, log } => self.tell(&to, Event::OutOfRange(log)),
+            Message::Refuse { to, refusal } => self.tell(&to, Event::Refuse(refusal)),
+            Message::Leave { to, reason } => self.tell(&to, Event::Leave(reason)),
+            Message::Lost { to } => self.tell(&to, Event::Lost),
+            Message::Cut { topic_partition: Some(tp), reason } => {
+                self.with(&tp, |lane, cx| lane.event(Event::Cut(reason), cx));
             }
-            Message::Answer { to, id, answer } => self.with(&to.topic_partition, |lane, cx| {
-                if lane.address().epoch == to.epoch {
-                    lane.event(Event::Answer(id, answer), cx);
-                    lane.drain(cx);
-                }
-            }),
-            Message::Replay { to, id, plan } => self.with(&to.topic_partition, |lane, cx| {
-                if lane.address().epoch == to.epoch {
-                    lane.replay(id, *plan, cx);
-                }
-            }),
-            Message::OutOfRange { topic_partition, log } => self.tell(&topic_partition, Event::OutOfRange(log)),
-            Message::Refuse { topic_partition, refusal } => self.tell(&topic_partition, Event::Refuse(refusal)),
-            Message::Leave { topic_partition, reason } => self.tell(&topic_partition, Event::Leave(reason)),
-            Message::Lost { topic_partition } => self.tell(&topic_partition, Event::Lost),
-            Message::Cut { topic_partition: Some(tp), reason } => self.tell(&tp, Event::Cut(reason)),
             Message::Cut { topic_partition: None, reason } => self.each(|lane, cx| lane.event(Event::Cut(reason), cx)),
         }
     }
 
-    fn tell(&mut self, tp: &TopicPartition, event: Event) {
-        self.with(tp, |lane, cx| {
+    fn tell(&mut self, to: &Address, event: Event) {
+        self.at(to, |lane, cx| {
             lane.event(event, cx);
             lane.drain(cx);
         });
+    }
+
+    /// Of an epoch that is over, nothing is done.
+    fn at(&mut self, to: &Address, act: impl FnOnce(&mut Lane, &mut Context<'_>)) {
+        if self.lanes.get(&to.topic_partition).is_some_and(|lane| lane.address() == to) {
+            self.with(&to.topic_partition, act);
+        }
     }
 
     fn with(&mut self, tp: &TopicPartition, act: impl FnOnce(&mut Lane, &mut Context<'_>)) {
@@ -169,7 +167,10 @@ impl<'a> Worker<'a> {
         let fattest = self.lanes.iter().map(|(tp, lane)| (lane.weight(), tp)).max();
         if let Some((1.., tp)) = fattest {
             let tp = tp.clone();
-            self.tell(&tp, Event::Cut(reason));
+            self.with(&tp, |lane, cx| {
+                lane.event(Event::Cut(reason), cx);
+                lane.drain(cx);
+            });
         }
     }
 }
