@@ -11,8 +11,10 @@ use std::os::unix::fs::FileExt as _;
 
 use rdkafka::producer::BaseRecord;
 
-use super::harness::{Archive, BatchName, Gate, Hold, Kafka, Process, Release, S3, Secor, python};
-use super::{PATIENCE, Setup, expect_verified, watch};
+use super::harness::{
+    Archive, BatchName, Gate, Hold, Kafka, PATIENCE, Process, Release, S3, Secor, Setup, expect_verified,
+    patient_kafka, python, watch,
+};
 
 const TOPIC: &str = "flights";
 const PARTITIONS: i32 = 4;
@@ -46,7 +48,7 @@ const WINDOWS: [Window; 4] =
 
 #[test]
 fn flights_are_archived_exactly_once_through_kills_in_every_window() {
-    let (kafka, s3) = (Kafka::shared(), S3::start());
+    let (kafka, s3) = (patient_kafka(), S3::start());
     let counts = tempfile::NamedTempFile::new().unwrap();
     produce(kafka, counts.path().to_str().unwrap());
     let archive = Setup::new(kafka, &s3, TOPIC).files();

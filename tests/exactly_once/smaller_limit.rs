@@ -1,8 +1,7 @@
 //! The case that breaks the Java Secor: killed after the uploads and before the commit, then restarted with a smaller
 //! size limit, it cuts elsewhere and archives a sixth of the records twice. Here the cut stands in the manifest.
 
-use super::harness::{Gate, Hold, Kafka, Release, S3};
-use super::{PATIENCE, Setup, expect_verified, watch};
+use super::harness::{Gate, Hold, PATIENCE, Release, S3, Setup, expect_verified, patient_kafka, watch};
 
 const RECORDS: i64 = 100_000;
 
@@ -27,7 +26,7 @@ output_partitions = ["dt={timestamp:%Y-%m-%d}", "hr={timestamp:%H}"]
 
 #[test]
 fn a_smaller_limit_or_another_compression_after_a_kill_repeats_nothing() {
-    let (kafka, s3) = (Kafka::shared(), S3::shared());
+    let (kafka, s3) = (patient_kafka(), S3::shared());
     let name = "smaller_limit";
     kafka.create_topic(name, 1, &[]);
     // six hours, each touched by every batch; a value that does not compress away

@@ -10,6 +10,7 @@
 // Every test file compiles its own copy of this module and uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod admin;
 mod archive;
 mod gate;
 mod kafka;
@@ -17,11 +18,13 @@ mod python;
 mod s3;
 mod secor;
 mod server;
+mod setup;
 
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use admin::Admin;
 pub use archive::{Archive, Found, Slot};
 pub use gate::{BatchName, Gate, Hold, Release, Request};
 pub use kafka::{Consumed, Kafka};
@@ -29,6 +32,7 @@ pub use python::{java, python};
 pub use s3::S3;
 pub use secor::{Finished, Process, Secor};
 pub use server::{free_port, is_alive};
+pub use setup::{PATIENCE, Setup, expect_verified, patient_kafka, watch};
 
 /// Looks until `look` returns a value, and returns it.
 ///

@@ -152,6 +152,11 @@ impl Process {
         read(&self.err)
     }
 
+    /// Where it logs to.
+    pub fn stderr_file(&self) -> PathBuf {
+        self.err.clone()
+    }
+
     /// Waits for its end.
     ///
     /// # Panics
