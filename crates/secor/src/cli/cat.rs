@@ -19,7 +19,7 @@ use futures::stream::{StreamExt, TryStreamExt};
 use secor_core::ids::{Generation, Offset, TopicPartition};
 use secor_core::manifest::{Batch, Entry, FileEntry, Kind, ResolvedOutcome};
 
-use self::records::{Mode, Printer};
+use self::records::{FileFacts, Mode, Printer};
 use super::args::CatArgs;
 use super::errors::{Class, CliError};
 use super::ledger::{known_topic, partitions};
@@ -180,12 +180,17 @@ impl<'a> Cursor<'a> {
         };
         self.from_time = None;
         let shape = self.ledger.config(&batch.config).await?;
+        let from = (self.from > entry.start).then_some(self.from);
+        // what cannot be answered is said before anything is printed
+        for file in files.iter().filter(|file| !file.dead_letters) {
+            let (facts, inside) = FileFacts::of(file, &shape.output, &self.place, from);
+            facts.check(printer.mode(), inside)?;
+        }
         for file in files {
             if file.dead_letters {
                 eprintln!("secor: {} dead letters are in {}/{}", file.records, self.ledger.store(), file.key);
                 continue;
             }
-            let from = (self.from > entry.start).then_some(self.from);
             printer.file(self.ledger.store(), &shape.output, file, &self.place, from).await?;
         }
         Ok(true)

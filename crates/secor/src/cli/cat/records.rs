@@ -75,17 +75,11 @@ impl<'a> Printer<'a> {
         place: &TopicPartition,
         from: Option<Offset>,
     ) -> Result<(), CliError> {
-        if from.is_some_and(|from| file.last_offset < from) {
+        let begins_later = from.is_some_and(|from| file.last_offset < from);
+        if begins_later || self.is_done() {
             return Ok(());
         }
-        let is_dense = file.records == file.last_offset.get().abs_diff(file.first_offset.get()) + 1;
-        let facts = FileFacts {
-            key: &file.key,
-            place: Some(place),
-            dense_from: is_dense.then_some(file.first_offset),
-            kept: kept(output, file.dead_letters),
-        };
-        let from = from.filter(|from| *from > file.first_offset);
+        let (facts, from) = FileFacts::of(file, output, place, from);
         facts.check(self.mode, from)?;
         let Some(reader) = object::open(&**store, &file.key).await? else {
             return Err(CliError::new(Class::Unavailable, format!("`{}` vanished while it was read", file.key)));
@@ -146,7 +140,24 @@ impl<'a> Printer<'a> {
 
 // === impl FileFacts ===
 
-impl FileFacts<'_> {
+impl<'a> FileFacts<'a> {
+    /// What is known of a file of a batch, and from which offset inside it printing begins.
+    pub(super) fn of(
+        file: &'a FileEntry,
+        output: &Output,
+        place: &'a TopicPartition,
+        from: Option<Offset>,
+    ) -> (Self, Option<Offset>) {
+        let is_dense = file.records == file.last_offset.get().abs_diff(file.first_offset.get()) + 1;
+        let facts = Self {
+            key: &file.key,
+            place: Some(place),
+            dense_from: is_dense.then_some(file.first_offset),
+            kept: kept(output, file.dead_letters),
+        };
+        (facts, from.filter(|from| file.first_offset < *from && *from <= file.last_offset))
+    }
+
     /// Offsets that nobody knows are not made up.
     pub(super) fn check(&self, mode: Mode, from: Option<Offset>) -> Result<(), CliError> {
         if self.kept.offset || self.dense_from.is_some() {
