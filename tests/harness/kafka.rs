@@ -258,7 +258,7 @@ fn is_ready(log: &str) -> bool {
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new().operation_timeout(Some(ANSWER_PATIENCE))
+    AdminOptions::new().request_timeout(Some(ANSWER_PATIENCE)).operation_timeout(Some(ANSWER_PATIENCE))
 }
 
 fn one(topic: &str, partition: i32, offset: Offset) -> TopicPartitionList {
@@ -269,6 +269,6 @@ fn one(topic: &str, partition: i32, offset: Offset) -> TopicPartitionList {
 
 const PORT_TRIES: usize = 5;
 // 2 to 6 seconds on an idle machine
-const START_PATIENCE: Duration = Duration::from_secs(90);
-const ANSWER_PATIENCE: Duration = Duration::from_secs(30);
+const START_PATIENCE: Duration = Duration::from_secs(180);
+const ANSWER_PATIENCE: Duration = Duration::from_secs(90);
 const PRODUCE_PATIENCE: Duration = Duration::from_secs(60);
