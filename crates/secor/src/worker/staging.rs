@@ -5,7 +5,7 @@
 //! A file is opened only while it is written to: ten thousand open writers do not need ten thousand descriptors.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -175,21 +175,45 @@ impl Staged {
         self.memory_share.set(self.memory.capacity() as u64);
     }
 
-    /// Completes the file for its upload: what was spilled goes on to disk in full, the rest stays in memory.
+    /// Completes the file for its upload: what was spilled goes on to disk in full. When the disk has no room for the
+    /// rest, what was spilled comes back into memory instead, if `limits.memory` could hold it, and makes room.
     ///
     /// # Errors
-    /// When the disk cannot take the rest; nothing is lost, try again.
+    /// When neither the disk nor memory can take the file; nothing is lost, try again.
     pub fn payload(&mut self) -> io::Result<Payload> {
-        if self.spilled.is_none() {
+        if let Err(error) = self.spill_rest() {
+            self.staging.budget.set_disk_full(true);
+            self.unspill().map_err(|_| error)?;
+        }
+        let Some(spilled) = &self.spilled else {
             let complete = self.complete.get_or_insert_with(|| Bytes::from(std::mem::take(&mut self.memory)));
             return Ok(Payload::Bytes(complete.clone()));
-        }
-        self.spill()?;
-        let spilled = self.spilled.as_ref().expect("it was spilled a moment ago");
+        };
         // a write that failed half-way may have left more than what counts
         OpenOptions::new().write(true).open(&spilled.path)?.set_len(spilled.len)?;
         let digest = Some(Digest(spilled.hash.digest128()));
         Ok(Payload::File(StagedFile { path: spilled.path.clone(), len: spilled.len, digest }))
+    }
+
+    fn spill_rest(&mut self) -> io::Result<()> {
+        if self.spilled.is_some() { self.spill() } else { Ok(()) }
+    }
+
+    fn unspill(&mut self) -> io::Result<()> {
+        let Some(spilled) = &self.spilled else {
+            return Ok(());
+        };
+        if spilled.len > self.staging.budget.limits().memory_bytes_max {
+            return Err(io::Error::from(io::ErrorKind::OutOfMemory));
+        }
+        let mut bytes = Vec::new();
+        File::open(&spilled.path)?.take(spilled.len).read_to_end(&mut bytes)?;
+        bytes.extend_from_slice(&self.memory);
+        self.memory = bytes;
+        self.memory_share.set(self.memory.capacity() as u64);
+        self.spilled = None;
+        self.staging.budget.set_disk_full(false);
+        Ok(())
     }
 
     /// Without room the bytes stay in memory; the budget hears of it, so that batches are cut and fetching waits.
@@ -291,6 +315,22 @@ mod tests {
         staged.relieve();
         assert!(!staging.budget.disk_full());
         assert_eq!(bytes_of(&staged.payload().expect("payload")), vec![7; 2 << 20]);
+    }
+
+    #[test]
+    fn a_file_that_the_disk_cannot_complete_comes_back_into_memory_and_makes_room() {
+        let folder = tempfile::tempdir().expect("folder");
+        let staging = staging(folder.path());
+        let mut staged = staging.file();
+        staged.out().resize(2 << 20, 1);
+        staged.settle();
+        staged.out().extend_from_slice(b"rest");
+        let path = staged.spilled.as_ref().expect("spilled").path.clone();
+        staged.unspill().expect("memory has room");
+        assert!(!path.exists());
+        assert_eq!(staging.budget.used(Resource::Disk), 0);
+        let bytes = bytes_of(&staged.payload().expect("payload"));
+        assert_eq!((bytes.len(), &bytes[2 << 20..]), ((2 << 20) + 4, b"rest".as_slice()));
     }
 
     #[test]
