@@ -1,9 +1,10 @@
-//! The staging folder: swept of what dead processes left, and shared by processes of one configuration.
+//! The staging folder: swept of what dead processes left, shared by processes of one configuration, and full.
 
 use std::fs;
+use std::process::Command;
 
 use super::harness::{Admin, PATIENCE, S3, Setup, expect_verified, patient_kafka, watch};
-use super::values;
+use super::{produce_in_folders, values};
 
 #[test]
 fn two_processes_run_from_one_configuration_file() {
@@ -53,4 +54,51 @@ fn what_a_killed_process_left_is_swept() {
     secor.run(&["run", "--until-end"]).expect_code(0);
 
     assert!(!left[0].exists(), "{} is still there", left[0].display());
+}
+
+/// Needs the right to mount; where it is missing, `limits.disk` is all there is to test (`limits.rs`).
+#[test]
+fn a_full_staging_disk_is_survived() {
+    let (kafka, s3, name) = (patient_kafka(), S3::shared(), "full_disk");
+    let limits = "memory = \"16MiB\"\ndisk = \"1GiB\"";
+    let archive = r#"input = { format = "json" }
+output_partitions = ["folder={field:folder}"]
+output = { format = "text", compression = "none" }
+flush = { max_age = "1h" }"#;
+    let setup = Setup::new(kafka, s3, name).limits(limits).archive(archive);
+    let secor = setup.secor();
+    let staging = secor.folder().join("staging");
+    fs::create_dir(&staging).unwrap();
+    let Some(_mounted) = Mounted::tmpfs(&staging, "size=4m") else {
+        println!("no right to mount: nothing is tested here");
+        return;
+    };
+    kafka.create_topic(name, 1, &[]);
+    produce_in_folders(kafka, name, 0..200_000, 50);
+
+    let finished = secor.run_within(PATIENCE, &["run", "--until-end"]).expect_code(0);
+
+    let full = finished.stderr.contains("the staging disk is full");
+    let reasons = setup.files().reasons(0);
+    assert!(full && reasons.iter().any(|reason| reason == "disk"), "{reasons:?}\n{}", finished.stderr);
+    setup.files().expect_each_once(200_000);
+    expect_verified(&secor);
+}
+
+/// A file system that is unmounted when this is dropped.
+struct Mounted(std::path::PathBuf);
+
+// === impl Mounted ===
+
+impl Mounted {
+    fn tmpfs(at: &std::path::Path, options: &str) -> Option<Self> {
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).output();
+        mounted.is_ok_and(|output| output.status.success()).then(|| Self(at.to_owned()))
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("--lazy").arg(&self.0).output());
+    }
 }

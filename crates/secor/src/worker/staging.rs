@@ -249,6 +249,13 @@ impl Staged {
     }
 }
 
+impl Drop for Staged {
+    fn drop(&mut self) {
+        // with a full disk nothing is fetched, so that no write would ever find out that there is room again
+        self.staging.budget.set_disk_full(false);
+    }
+}
+
 impl Drop for Spilled {
     fn drop(&mut self) {
         // gone already, or swept at the next start
@@ -331,6 +338,21 @@ mod tests {
         assert_eq!(staging.budget.used(Resource::Disk), 0);
         let bytes = bytes_of(&staged.payload().expect("payload"));
         assert_eq!((bytes.len(), &bytes[2 << 20..]), ((2 << 20) + 4, b"rest".as_slice()));
+    }
+
+    #[test]
+    fn a_disk_counts_as_full_no_longer_than_the_file_that_found_no_room() {
+        let folder = tempfile::tempdir().expect("folder");
+        let staging = staging(folder.path());
+        let mut staged = staging.file();
+        fs::remove_dir_all(&staging.folder).expect("removed");
+        staged.out().resize(2 << 20, 7);
+        staged.settle();
+        // the uploads of another batch make room before this file is completed
+        fs::create_dir(&staging.folder).expect("made again");
+        assert_eq!(bytes_of(&staged.payload().expect("payload")).len(), 2 << 20);
+        drop(staged);
+        assert!(!staging.budget.disk_full());
     }
 
     #[test]
