@@ -1,7 +1,7 @@
 //! What the consumer group says is a hint and nothing more: an archive that nobody touched is found again with a few
 //! requests, a lost group goes on from the ledger, and offsets that others commit are reported and ignored.
 
-use super::harness::{Admin, Gate, Request, S3, Setup, expect_verified, patient_kafka, watch};
+use super::harness::{Admin, Gate, PATIENCE, Request, S3, Setup, expect_verified, patient_kafka, watch};
 
 const ARCHIVE: &str = r#"output = { format = "text" }
 flush = { max_records = 500 }"#;
@@ -24,7 +24,12 @@ fn a_restart_of_an_untouched_archive_asks_for_two_entries_per_partition() {
     setup.files().expect_each_once(12_000);
 
     gate.forget_requests();
-    secor.run(&["run", "--until-end"]).expect_code(0);
+    // not `--until-end`, which may see from the commits alone that there is nothing to do
+    let mut process = secor.start(&["run"]);
+    let admin = Admin::of(&mut process);
+    watch(&mut process, "four positions at the log's end", || (admin.sum("position") == 12_000).then_some(()));
+    process.term();
+    process.wait(PATIENCE).expect_code(0);
 
     let requests = gate.requests();
     let about = |what: &str| -> Vec<&Request> { requests.iter().filter(|it| it.target.contains(what)).collect() };
@@ -101,7 +106,7 @@ fn offsets_that_others_commit_change_nothing_and_are_reported() {
     assert_eq!(admin.metric("secor_foreign_commits_total"), 3.0);
     assert_eq!(admin.sum("foreign_commits"), 3);
     process.term();
-    let finished = process.wait(super::harness::PATIENCE).expect_code(0);
+    let finished = process.wait(PATIENCE).expect_code(0);
 
     for offset in [1_234, 999_999, 500] {
         let said = finished.stderr.lines().any(|line| {
