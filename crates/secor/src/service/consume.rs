@@ -178,6 +178,7 @@ impl RebalanceListener for Listener {
         tracing::info!(partitions = partitions.len(), "revoked");
         count_rebalance(partitions);
         let reason = CutReason::Revocation;
+        partitions.iter().for_each(|tp| world.registry.leaving(tp));
         partitions.iter().for_each(|tp| world.grants.tell(tp, |to| Message::Leave { to, reason }));
         let deadline = Instant::now() + world.config.kafka.revoke_timeout;
         if !world.grants.wait_ended(partitions, deadline) {
@@ -223,6 +224,7 @@ pub(super) fn lose(partitions: &[TopicPartition], world: &World) {
 }
 
 fn give_up(partitions: &[TopicPartition], world: &World) {
+    partitions.iter().for_each(|tp| world.registry.leaving(tp));
     lose(partitions, world);
     partitions.iter().for_each(|tp| world.registry.moved_away(tp));
 }

@@ -340,11 +340,9 @@ fn log_ends(consumer: &Consumer) -> Result<BTreeMap<TopicPartition, Offset>, Kaf
 /// `--until-end`: every topic partition was released by us, is refused, or is committed up to its end by whoever has it.
 async fn all_reached(world: &Arc<World>) -> bool {
     let until = world.until.as_ref().expect("until-end knows the ends");
-    let overview = world.registry.overview();
-    let settled = |tp: &TopicPartition| {
-        overview.topic_partitions.get(&tp.to_string()).is_some_and(|row| !row.granted || row.refusal.is_some())
-    };
-    let open: Vec<_> = until.iter().filter(|(tp, _)| !settled(tp)).map(|(tp, end)| (tp.clone(), *end)).collect();
+    let settled = world.registry.settled();
+    let open: Vec<_> =
+        until.iter().filter(|(tp, _)| !settled.contains(tp)).map(|(tp, end)| (tp.clone(), *end)).collect();
     if open.is_empty() {
         return true;
     }

@@ -1,6 +1,6 @@
 //! How things stand, for `/api/status`, `/metrics`, `/ready`, the log and the end of a run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -35,6 +35,12 @@ struct Inner {
 pub struct Row {
     /// Granted to this process now.
     pub granted: bool,
+    /// It is being taken away: its end is no sign that it was done.
+    #[serde(skip)]
+    pub(super) leaving: bool,
+    /// The machine released it by itself: it has come as far as it was to come.
+    #[serde(skip)]
+    pub(super) reached: bool,
     /// What its ledger lane is doing.
     pub phase: String,
     pub generation: Option<u32>,
@@ -128,11 +134,13 @@ impl Registry {
         let mut inner = self.lock();
         let row = inner.rows.entry(tp.clone()).or_default();
         (row.granted, row.refusal, row.trouble) = (true, None, None);
+        (row.leaving, row.reached) = (false, false);
         gauge!("secor_partition_refused", labels(tp)).set(0.0);
     }
 
     pub(super) fn released(&self, tp: &TopicPartition) {
         self.with(tp, |row| {
+            row.reached = !row.leaving;
             row.granted = false;
             row.phase = "released".to_owned();
             row.lag = None;
@@ -140,6 +148,18 @@ impl Registry {
             gauge!("secor_partition_refused", labels(tp)).set(0.0);
             (row.open_records, row.open_bytes) = (0, 0);
         });
+    }
+
+    /// It is about to be taken away.
+    pub(super) fn leaving(&self, tp: &TopicPartition) {
+        self.with(tp, |row| row.leaving = true);
+    }
+
+    /// The topic partitions that the machine released by itself, or that are refused.
+    pub(super) fn settled(&self) -> BTreeSet<TopicPartition> {
+        let inner = self.lock();
+        let settled = inner.rows.iter().filter(|(_, row)| row.reached || row.refusal.is_some());
+        settled.map(|(tp, _)| tp.clone()).collect()
     }
 
     /// Another process has it now: what was refused or behind is no longer ours to say.
