@@ -3,7 +3,7 @@
 //! The way of a file: [`tree`] parses it with positions and checks every value against the table of keys in
 //! [`schema`]; [`document`] gives it the form of structs; [`rules`] looks for keys that contradict each other. Each step
 //! goes on over what the one before refused, so that a user sees all mistakes at once. The reference page
-//! `docs/configuration.md` is written by [`reference`] from the same table.
+//! `docs/configuration.md` is written by [`mod@reference`] from the same table.
 //!
 //! Deliberately absent: anything that asks the world outside the file, its environment variables and secret files.
 //! Whether a bucket exists is for `secor check`. What Kafka and the store make of their settings is for those rooms.

@@ -31,7 +31,7 @@ pub(super) fn nearest<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> O
         .map(|(_, word)| word)
 }
 
-/// `archive.output` as a user writes it: `output = { ... }` of an [[archive]].
+/// `archive.output` as a user writes it: `output = { ... }` of an `[[archive]]`.
 pub(super) fn brackets(table: &str) -> String {
     match table.strip_prefix(schema::ARCHIVE) {
         Some("") => "[[archive]]".to_owned(),
