@@ -7,7 +7,7 @@ use secor_core::partition::{OnTopicRecreated, Settings};
 
 use crate::config::{self, Config, Place, TopicPattern};
 use crate::kafka::{self, BadPattern, TopicSelection};
-use crate::store::{S3Settings, Secret, StoreSettings};
+use crate::store::{S3Settings, StoreSettings};
 use crate::worker::budget::Limits;
 
 /// Of `limits.memory`, what librdkafka may hold beside it.
@@ -20,7 +20,6 @@ const RETRY_REFUSED_MS: i64 = 60_000;
 /// Where the archive is and how to log in to it.
 #[must_use]
 pub fn store(config: &Config) -> StoreSettings {
-    let secret = |secret: &config::Secret| Secret::new(secret.expose());
     let s3 = match &config.store.place {
         Place::File(_) => S3Settings::default(),
         Place::S3(s3) => {
@@ -29,8 +28,8 @@ pub fn store(config: &Config) -> StoreSettings {
                 endpoint: s3.endpoint.clone(),
                 region: s3.region.clone(),
                 access_key_id: credentials.map(|credentials| credentials.access_key_id.clone()),
-                secret_access_key: credentials.map(|credentials| secret(&credentials.secret_access_key)),
-                session_token: credentials.and_then(|credentials| credentials.session_token.as_ref()).map(secret),
+                secret_access_key: credentials.map(|credentials| credentials.secret_access_key.clone()),
+                session_token: credentials.and_then(|credentials| credentials.session_token.clone()),
                 path_style: Some(s3.path_style),
                 allow_http: s3.allow_http,
             }

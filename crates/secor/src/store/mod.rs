@@ -41,7 +41,8 @@ pub use self::checksum::{BadChecksum, Checksum};
 pub use self::error::{Class, Operation, StoreError};
 pub use self::probe::{ProbeFailure, ProbeReport, probe};
 pub use self::retry::{Backoff, Retry, Stopped, retry};
-pub use self::settings::{S3Settings, Secret, StoreSettings};
+pub use self::settings::{S3Settings, StoreSettings};
+pub use crate::config::Secret;
 
 /// The bytes of a big object, in pieces of at most about a mebibyte.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;

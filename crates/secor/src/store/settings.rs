@@ -1,10 +1,11 @@
 //! Where the store is and how to log in to it: the values of the `[store]` section after parsing.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use url::Url;
+
+use crate::config::Secret;
 
 use super::key;
 use super::{Class, Operation, StoreError};
@@ -38,10 +39,6 @@ pub struct S3Settings {
     /// Allow an endpoint without TLS.
     pub allow_http: bool,
 }
-
-/// A text that is never printed.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Secret(String);
 
 /// A url, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,27 +98,6 @@ impl StoreSettings {
 
     pub(super) fn invalid(&self, what: impl Into<String>) -> StoreError {
         StoreError::new(Class::Invalid, &Arc::from(self.url.as_str()), Operation::Open, what)
-    }
-}
-
-// === impl Secret ===
-
-impl Secret {
-    #[must_use]
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
-    }
-
-    /// The text itself, for the one place that needs it.
-    #[must_use]
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }
 
