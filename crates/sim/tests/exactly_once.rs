@@ -4,7 +4,7 @@ mod drawn;
 
 use drawn::{Weather, schedules};
 use proptest::prelude::*;
-use secor_sim::run;
+use secor_sim::model::run;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1_500, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() })]

@@ -10,10 +10,10 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use secor_sim::draft::Layout;
-use secor_sim::process::{Config, Process};
-use secor_sim::schedule::{Run, Step};
-use secor_sim::{Sabotage, oracle};
+use secor_sim::model::draft::Layout;
+use secor_sim::model::process::{Config, Process};
+use secor_sim::model::schedule::{Run, Step};
+use secor_sim::model::{Sabotage, oracle};
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct State {

@@ -1,9 +1,9 @@
 //! Schedules that once broke a promise, each under the name of what was wrong.
 
 use secor_core::partition::OnTopicRecreated;
-use secor_sim::draft::Layout;
-use secor_sim::process::Config;
-use secor_sim::{Sabotage, Schedule, Step, run};
+use secor_sim::model::draft::Layout;
+use secor_sim::model::process::Config;
+use secor_sim::model::{Sabotage, Schedule, Step, run};
 
 fn config() -> Config {
     let layout = Layout { partitions: 1, extension: "" };

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use drawn::{Weather, schedules};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
-use secor_sim::schedule::Summary;
-use secor_sim::{Sabotage, Schedule, run};
+use secor_sim::model::schedule::Summary;
+use secor_sim::model::{Sabotage, Schedule, run};
 
 const SCHEDULES_MAX: usize = 12_000;
 

@@ -2,9 +2,9 @@
 
 use proptest::prelude::*;
 use secor_core::partition::{Errand, OnTopicRecreated};
-use secor_sim::draft::Layout;
-use secor_sim::process::Config;
-use secor_sim::{Sabotage, Schedule, Step};
+use secor_sim::model::draft::Layout;
+use secor_sim::model::process::Config;
+use secor_sim::model::{Sabotage, Schedule, Step};
 
 /// What may happen to the log.
 #[derive(Clone, Copy, Debug)]

@@ -13,14 +13,14 @@ use secor_core::partition::{
 };
 
 use super::Process;
-use crate::draft::{Routed, digests, stored};
-use crate::log::{Fetch, RecordId};
-use crate::sabotage::Sabotage;
-use crate::world::{Creation, World, ledger, topic_partition};
+use crate::model::draft::{Routed, digests, stored};
+use crate::model::log::{Fetch, RecordId};
+use crate::model::sabotage::Sabotage;
+use crate::model::world::{Creation, World, ledger, topic_partition};
 
 /// A question, and how far its answer has come.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Task {
+pub(in crate::model) struct Task {
     id: AskId,
     ask: Ask,
     /// Requests made so far.
@@ -41,7 +41,7 @@ struct Reading {
 }
 
 impl Task {
-    pub(crate) fn new(id: AskId, ask: Ask) -> Self {
+    pub(in crate::model) fn new(id: AskId, ask: Ask) -> Self {
         let log = LogRange { start: Offset::ZERO, end: Offset::ZERO };
         Self {
             id,
@@ -58,7 +58,7 @@ impl Task {
 
 impl Process {
     /// One request of the open question.
-    pub(crate) fn work(&mut self, world: &mut World) {
+    pub(in crate::model) fn work(&mut self, world: &mut World) {
         let Some(mut task) = self.task.take() else {
             return;
         };

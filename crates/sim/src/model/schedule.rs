@@ -8,12 +8,12 @@ use std::fmt;
 use secor_core::flush::CutReason;
 use secor_core::partition::{Errand, OnTopicRecreated, RefusalCode};
 
-use crate::draft::Layout;
-use crate::log::Slot;
-use crate::oracle;
-use crate::process::{Config, Process, RETRY_REFUSED_MS};
-use crate::sabotage::Sabotage;
-use crate::world::World;
+use crate::model::draft::Layout;
+use crate::model::log::Slot;
+use crate::model::oracle;
+use crate::model::process::{Config, Process, RETRY_REFUSED_MS};
+use crate::model::sabotage::Sabotage;
+use crate::model::world::World;
 
 /// What happens next. Processes are numbered modulo [`PROCESSES`]; other indices are modulo what there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -17,10 +17,10 @@ use secor_core::partition::{
 };
 
 use self::work::Task;
-use crate::draft::{Layout, Routed};
-use crate::log::{Fetch, RecordId};
-use crate::sabotage::Sabotage;
-use crate::world::{OwnCommit, World, ledger, topic_partition};
+use crate::model::draft::{Layout, Routed};
+use crate::model::log::{Fetch, RecordId};
+use crate::model::sabotage::Sabotage;
+use crate::model::world::{OwnCommit, World, ledger, topic_partition};
 
 /// What the operator configured; another one after each restart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -55,13 +55,13 @@ pub struct Process {
     full: Option<CutReason>,
     open: Vec<RecordId>,
     pub position: Offset,
-    pub(crate) staged: Routed,
-    pub(crate) task: Option<Task>,
+    pub(in crate::model) staged: Routed,
+    pub(in crate::model) task: Option<Task>,
     /// Found, but not told yet.
-    pub(crate) answers: VecDeque<(AskId, Answer)>,
-    pub(crate) topic_id_of_facts: Option<TopicId>,
+    pub(in crate::model) answers: VecDeque<(AskId, Answer)>,
+    pub(in crate::model) topic_id_of_facts: Option<TopicId>,
     /// Seals of [`Sabotage::PrivateSeal`].
-    pub(crate) private: BTreeMap<(Generation, Offset), Entry>,
+    pub(in crate::model) private: BTreeMap<(Generation, Offset), Entry>,
     pub refusals: Vec<Refusal>,
     /// Somebody told it to leave, or took the partition away.
     pub dismissed: bool,
@@ -158,7 +158,7 @@ impl Process {
         self.tell(world, Event::Progress { position: self.position, accumulated, full: self.full });
     }
 
-    pub(crate) fn tell(&mut self, world: &mut World, event: Event) {
+    pub(in crate::model) fn tell(&mut self, world: &mut World, event: Event) {
         for action in self.machine.step(world.now_ms, event) {
             self.carry_out(world, action);
         }
@@ -203,17 +203,22 @@ impl Process {
     }
 
     /// What a read of a slot gives this process.
-    pub(crate) fn seal_or(&self, generation: Generation, start: Offset, found: Option<&Entry>) -> Option<Entry> {
+    pub(in crate::model) fn seal_or(
+        &self,
+        generation: Generation,
+        start: Offset,
+        found: Option<&Entry>,
+    ) -> Option<Entry> {
         let private = self.private.get(&(generation, start));
         private.or(found).cloned()
     }
 
     /// The private seal of a generation, wherever it is.
-    pub(crate) fn private_head(&self, generation: Generation) -> Option<&Entry> {
+    pub(in crate::model) fn private_head(&self, generation: Generation) -> Option<&Entry> {
         self.private.values().find(|entry| entry.generation == generation)
     }
 
-    pub(crate) fn keeps_private(&self, world: &World, entry: &Entry) -> bool {
+    pub(in crate::model) fn keeps_private(&self, world: &World, entry: &Entry) -> bool {
         world.sabotaged(Sabotage::PrivateSeal) && matches!(entry.kind, Kind::Seal(_))
     }
 }

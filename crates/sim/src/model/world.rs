@@ -7,9 +7,9 @@ use secor_core::ids::{ConfigHash, Digest, Generation, LedgerId, Offset, TopicPar
 use secor_core::manifest::{CommitMetadata, CommitOrigin, Entry, Genesis, Resolution};
 use secor_core::partition::Committed;
 
-use crate::draft::{File, Layout};
-use crate::log::{Log, RecordId};
-use crate::sabotage::Sabotage;
+use crate::model::draft::{File, Layout};
+use crate::model::log::{Log, RecordId};
+use crate::model::sabotage::Sabotage;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {

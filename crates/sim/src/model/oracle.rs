@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use secor_core::ids::Offset;
 use secor_core::manifest::{Entry, FileEntry, HoleReason, Kind, Resolution, ResolutionReason, ResolvedOutcome};
 
-use crate::draft::{File, digests};
-use crate::log::{RecordId, Slot};
-use crate::world::World;
+use crate::model::draft::{File, digests};
+use crate::model::log::{RecordId, Slot};
+use crate::model::world::World;
 
 /// Where the chain ends.
 #[derive(Clone, Debug, PartialEq, Eq)]

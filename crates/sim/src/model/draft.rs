@@ -8,7 +8,7 @@ use secor_core::manifest::{Batch, FileEntry, Isolation};
 use secor_core::partition::Stored;
 use secor_core::record::{Record, RecordDigests};
 
-use crate::log::RecordId;
+use crate::model::log::RecordId;
 
 /// The output-shaping configuration: record `i` goes to output partition `i % partitions`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
