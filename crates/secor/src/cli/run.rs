@@ -9,9 +9,11 @@ use super::args::RunArgs;
 use super::errors::{Class, CliError};
 use crate::admin::{self, Metrics};
 use crate::config::Config;
+use crate::service::failpoint::{self, BadFailpoints};
 use crate::service::{Errands, Outcome, Service, StartError};
 
 pub(super) async fn run(args: &RunArgs, config: Config, out: &mut dyn Write) -> Result<(), CliError> {
+    failpoint::arm()?;
     let config = Arc::new(config);
     let errands = if args.until_end { Errands::UntilEnd } else { Errands::Archive };
     let metrics = Metrics::install().map_err(|error| CliError::caused_by(Class::Bug, &error))?;
@@ -133,5 +135,11 @@ impl From<StartError> for CliError {
                 Self::caused_by(Class::Unavailable, &error).with_hint(error.hint())
             }
         }
+    }
+}
+
+impl From<BadFailpoints> for CliError {
+    fn from(error: BadFailpoints) -> Self {
+        Self::caused_by(Class::Configuration, &error).with_hint(error.hint())
     }
 }

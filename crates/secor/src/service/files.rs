@@ -6,6 +6,7 @@ use secor_core::ids::Digest;
 use secor_core::manifest::{Entry, FileEntry, Resolution};
 use secor_core::partition::{FileState, Inspection, Stored};
 
+use super::failpoint::{self, Point};
 use super::trouble::Trouble;
 use super::world::World;
 use crate::store::{Attributes, Create, ObjectInfo, Payload, object};
@@ -124,6 +125,7 @@ async fn upload_one(
     let created = world.store.create(&file.key, payload, &attributes).await.inspect_err(|_| {
         metrics::counter!("uploader_upload_failures_total", "topic" => entry.topic.to_string()).increment(1);
     })?;
+    failpoint::reached(Point::EachFile);
     let stored = match created {
         Create::Created(info) => {
             metrics::counter!("uploader_file_uploads_count_total", "topic" => entry.topic.to_string()).increment(1);

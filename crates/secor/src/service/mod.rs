@@ -6,6 +6,7 @@
 //! client that gave up; and then leaves in order: flush, commit, leave the group.
 
 pub mod settings;
+pub mod failpoint;
 mod trouble;
 mod grants;
 mod status;

@@ -16,6 +16,7 @@ use secor_core::shape::Shape;
 use tokio::sync::Semaphore;
 
 use super::consume::Command;
+use super::failpoint::{self, Point};
 use super::files;
 use super::genesis::Geneses;
 use super::grants::Grants;
@@ -180,11 +181,18 @@ impl World {
 
     /// What a manifest names by hash is stored before it (R4).
     async fn create(&self, entry: &Entry) -> Result<Answer, Trouble> {
-        if let Some(batch) = entry.batch() {
-            let shape = self.shapes.get(&batch.config).expect("own batches are made with a configured shape");
-            self.ledger.store_config(shape).await?;
-        }
-        Ok(match self.ledger.create_entry(entry).await? {
+        let creation = match entry.batch() {
+            Some(batch) => {
+                failpoint::reached(Point::BeforeManifest);
+                let shape = self.shapes.get(&batch.config).expect("own batches are made with a configured shape");
+                self.ledger.store_config(shape).await?;
+                let created = failpoint::between(Point::ManifestSent, self.ledger.create_entry(entry)).await?;
+                failpoint::reached(Point::ManifestCreated);
+                created
+            }
+            None => self.ledger.create_entry(entry).await?,
+        };
+        Ok(match creation {
             EntryCreation::Created => Answer::Created,
             EntryCreation::Exists(there) => Answer::Exists(there),
         })
@@ -310,7 +318,9 @@ impl Outside for Hands {
                 Err(_) => grant.commits.lock_owned().await,
             };
             let at = tp.clone();
-            match world.kafka(move |handle| handle.commit(&at, &commit)).await {
+            failpoint::reached(Point::FilesComplete);
+            let sent = world.kafka(move |handle| handle.commit(&at, &commit));
+            match failpoint::between(Point::CommitSent, sent).await {
                 Ok(()) => tracing::debug!(topic_partition = %tp, %offset, "committed"),
                 // a later commit, or the next owner's walk through the ledger, makes up for it (R7)
                 Err(error) => tracing::debug!(topic_partition = %tp, %offset, %error, "not committed"),
