@@ -73,7 +73,7 @@ fn mistakes_in_the_configuration() {
 
 #[test]
 fn all_mistakes_are_printed_in_one_run() {
-    let secor = Secor::new(|_| BASE.replace("group", "gruop").replace("file:///tmp", "gs://bucket"));
+    let secor = Secor::new(|_| BASE.replace("group", "gruop").replace("file:///tmp", "swift://bucket"));
     let said = secor.run(OFFLINE).expect_code(64);
     let lines: Vec<_> = said.stderr.lines().filter(|line| line.starts_with("secor: ")).collect();
     assert_eq!(lines.len(), 3, "unknown, missing, not in this version:\n{}", said.stderr);
@@ -233,7 +233,7 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("memory-small", archive("[limits]\nmemory = \"1MiB\"")),
         ("word-unknown", archive("output = { compression = \"gzipp\" }")),
         ("format-later", archive("output = { format = \"parquet\" }")),
-        ("store-later", swap("file:///tmp", "gs://bucket")),
+        ("store-later", swap("file:///tmp", "swift://bucket")),
         ("ledger-later", archive("[ledger]\ntype = \"sql\"")),
         ("section-later", archive("[schemas]")),
         ("store-relative", swap("file:///tmp", "file://archive")),

@@ -16,7 +16,7 @@ use secor_format::{Codec, FileEncoder, FileIdentity, FileSummary};
 use tempfile::TempDir;
 
 use crate::ledger::Ledger;
-use crate::store::{self, Attributes, Create, Payload, S3Settings, StoreSettings};
+use crate::store::{self, Attributes, Create, Payload, StoreSettings};
 
 /// An archive of `clicks:0` that is written as secor would: batch after batch, each with its receipt in the next.
 pub(crate) struct Archive {
@@ -55,7 +55,7 @@ impl Archive {
     pub(crate) async fn new(format: OutputFormat) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("file://{}", folder.path().display());
-        let store = store::open(&StoreSettings { url, s3: S3Settings::default() }).expect("a store");
+        let store = store::open(&StoreSettings::at(url)).expect("a store");
         let ledger = Ledger::open_or_create(store, Arbiter::Store).await.expect("a ledger");
         let genesis = Genesis {
             version: 1,

@@ -6,10 +6,12 @@ use std::io::{self, Write};
 use secor_core::flush::FlushPolicy;
 use secor_core::ids::{Generation, Offset};
 use secor_core::layout::{Layout, NameParts, extension};
-use secor_core::shape::{BadRecords, Compression, InputFormat, Output, OutputFormat, SequenceCompression, Shape};
+use secor_core::shape::{
+    BadRecords, Compression, Input, InputFormat, JsonValue, Output, OutputFormat, SequenceCompression, Shape,
+};
 use secor_core::shape::{Timestamp, TimestampSource};
 
-use crate::config::{Archive, Config, Place, S3, Start, TopicPattern, format_duration, format_size};
+use crate::config::{Archive, Azure, Config, Gs, S3, Start, Store, TopicPattern, format_duration, format_size};
 
 /// Writes one line for each section, and a paragraph for each archive.
 ///
@@ -32,11 +34,7 @@ pub fn config(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     for (name, value) in kafka.properties.shown() {
         writeln!(out, "         {name} = {value}")?;
     }
-    let place = match &config.store.place {
-        Place::File(_) => String::new(),
-        Place::S3(settings) => s3(settings),
-    };
-    writeln!(out, "store    {}{place}", config.store.url)?;
+    writeln!(out, "store    {}{}", config.store.url, store(&config.store))?;
     writeln!(out, "staging  {}", config.staging.path.display())?;
     let limits = &config.limits;
     let rate = match limits.records_per_second {
@@ -66,11 +64,7 @@ fn describe_archive(index: usize, archive: &Archive, generation: Generation, out
         exclude => format!(" but not {}", list(exclude)),
     };
     writeln!(out, "archive[{index}] {}{excluded}", list(&archive.topics.include))?;
-    let input = match shape.input.format {
-        InputFormat::Bytes => "any bytes",
-        InputFormat::Text => "UTF-8 text",
-        InputFormat::Json => "JSON objects",
-    };
+    let input = input(&shape.input);
     let bad = match shape.bad_records {
         BadRecords::DeadLetter => "bad records go to _dead_letters/",
         BadRecords::Fail => "a bad record stops its partition",
@@ -80,6 +74,20 @@ fn describe_archive(index: usize, archive: &Archive, generation: Generation, out
     writeln!(out, "         writes  {}", output(&shape.output))?;
     writeln!(out, "         files   {}", example(shape, &archive.topics.include, generation))?;
     writeln!(out, "         cuts    {}", flush(&archive.flush))
+}
+
+fn input(input: &Input) -> String {
+    match (input.format, input.json) {
+        (InputFormat::Bytes, _) => "any bytes".to_owned(),
+        (InputFormat::Text, _) => match &input.pattern {
+            None => "UTF-8 text".to_owned(),
+            Some(pattern) => format!("text that matches {pattern}"),
+        },
+        (InputFormat::Json, JsonValue::Object) => "JSON objects".to_owned(),
+        (InputFormat::Json, JsonValue::Any) => "JSON values".to_owned(),
+        (InputFormat::Json, JsonValue::Lines) => "lines of JSON objects".to_owned(),
+        (InputFormat::MessagePack, _) => "MessagePack maps".to_owned(),
+    }
 }
 
 fn list(patterns: &[TopicPattern]) -> String {
@@ -97,14 +105,44 @@ fn start(start: Start) -> String {
     }
 }
 
-fn s3(s3: &S3) -> String {
-    let endpoint = s3.endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
-    let region = s3.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
-    let login = match &s3.credentials {
-        Some(credentials) => format!("key {}", credentials.access_key_id),
-        None => "the default chain of credentials".to_owned(),
+fn store(store: &Store) -> String {
+    let (endpoint, login) = match store.url.split_once("://").map_or("", |(scheme, _)| scheme) {
+        "file" => return String::new(),
+        "s3" => (&store.s3.endpoint, s3_login(&store.s3)),
+        "gs" => (&store.gs.endpoint, gs_login(&store.gs)),
+        _ => (&store.azure.endpoint, azure_login(&store.azure)),
     };
+    let endpoint = endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
+    let region = store.s3.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
     format!("{endpoint}{region}, with {login}")
+}
+
+fn s3_login(s3: &S3) -> String {
+    let login = match (&s3.access_key_id, &s3.profile) {
+        (Some(id), _) => format!("key {id}"),
+        (None, Some(profile)) => format!("profile {profile}"),
+        (None, None) => "the default chain of credentials".to_owned(),
+    };
+    let role = s3.role_arn.as_ref().map(|role| format!(" as {role}")).unwrap_or_default();
+    format!("{login}{role}")
+}
+
+fn gs_login(gs: &Gs) -> String {
+    match (&gs.credentials_file, gs.credentials.is_some(), gs.access_token.is_some()) {
+        (Some(file), ..) => format!("the credentials in {}", file.display()),
+        (None, true, _) => "the configured credentials".to_owned(),
+        (None, false, true) => "an access token".to_owned(),
+        (None, false, false) => "the default credentials".to_owned(),
+    }
+}
+
+fn azure_login(azure: &Azure) -> String {
+    match (&azure.account_key, &azure.sas_token, &azure.client_id) {
+        (Some(_), ..) => "the account's key".to_owned(),
+        (None, Some(_), _) => "a shared access signature".to_owned(),
+        (None, None, Some(id)) => format!("the identity {id}"),
+        (None, None, None) => "the default credentials".to_owned(),
+    }
 }
 
 fn timestamp(timestamp: &Timestamp) -> String {

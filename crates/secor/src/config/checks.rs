@@ -4,8 +4,6 @@
 use std::net::SocketAddr;
 use std::path::Path;
 
-use url::Url;
-
 use secor_core::layout::{Layout, OutputPartitionTemplate, Zone};
 
 /// Why a text is refused.
@@ -23,8 +21,6 @@ const TOPIC_NAME_MAX: usize = 249;
 const EXTENSION_MAX: usize = 32;
 /// Names that would collide with Secor's own folders.
 const RESERVED_TOPICS: [&str; 2] = ["_secor", "_dead_letters"];
-/// Known schemes of stores that this version can't write to.
-const LATER_SCHEMES: [&str; 6] = ["gs", "az", "azure", "abfs", "abfss", "swift"];
 
 pub(super) fn object(why: impl Into<String>, hint: impl Into<String>) -> Result<(), Objection> {
     Err(Objection { why: why.into(), hint: hint.into() })
@@ -61,45 +57,6 @@ pub(super) fn start(text: &str) -> Result<(), Objection> {
         format!("`{text}` is neither a word nor a time"),
         "write \"earliest\", \"latest\", \"committed\" or a time such as \"2026-11-01T00:00:00Z\"",
     )
-}
-
-pub(super) fn store_url(text: &str) -> Result<(), Objection> {
-    const HINT: &str = "write \"s3://bucket/prefix\" or \"file:///absolute/folder\"";
-    let url = match Url::parse(text) {
-        Ok(url) => url,
-        Err(error) => return object(format!("`{text}` is not a URL: {error}"), HINT),
-    };
-    if url.query().is_some() || url.fragment().is_some() {
-        return object("a store's URL has no `?` and no `#`", "settings of the store go into [store.s3]");
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return object("it holds credentials", "write access_key_id and secret_access_key into [store.s3]");
-    }
-    match url.scheme() {
-        "file" if url.host_str().is_some() => {
-            object("a `file://` URL has an absolute path and no host", "write three slashes: \"file:///var/archive\"")
-        }
-        "file" => Ok(()),
-        "s3" if url.host_str().is_none_or(str::is_empty) => object("it names no bucket", HINT),
-        "s3" => Ok(()),
-        "s3a" | "s3n" => object(format!("`{}://` is Hadoop's name for it", url.scheme()), HINT),
-        scheme if LATER_SCHEMES.contains(&scheme) => {
-            object(format!("`{scheme}://` is not in this version"), "this version writes to s3:// and file://")
-        }
-        scheme => object(format!("`{scheme}://` is no store"), HINT),
-    }
-}
-
-pub(super) fn endpoint(text: &str) -> Result<(), Objection> {
-    const HINT: &str = "write \"https://host:port\", without the bucket";
-    match Url::parse(text) {
-        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() => {
-            object(format!("`{text}` is not an http or https URL"), HINT)
-        }
-        Ok(url) if url.path() != "/" || url.query().is_some() => object(format!("`{text}` has a path"), HINT),
-        Ok(_) => Ok(()),
-        Err(error) => object(format!("`{text}` is not a URL: {error}"), HINT),
-    }
 }
 
 pub(super) fn absolute_path(text: &str) -> Result<(), Objection> {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use secor_core::shape::{BadRecords, Input, Output, Timestamp};
 
-use super::{Admin, Kafka, Ledger, Limits, OnRefused, OnTopicRecreated, Secret, Workers};
+use super::{Admin, Kafka, Ledger, Limits, OnRefused, OnTopicRecreated, Store, Workers};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -17,7 +17,7 @@ pub(super) struct Document {
     pub on_refused: OnRefused,
     pub on_topic_recreated: OnTopicRecreated,
     pub kafka: Kafka,
-    pub store: StoreTable,
+    pub store: Store,
     pub ledger: Ledger,
     pub staging: StagingTable,
     pub limits: Limits,
@@ -25,25 +25,6 @@ pub(super) struct Document {
     pub admin: Admin,
     #[serde(rename = "archive")]
     pub archives: Vec<ArchiveTable>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct StoreTable {
-    pub url: String,
-    pub s3: S3Table,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct S3Table {
-    pub endpoint: Option<String>,
-    pub region: Option<String>,
-    pub access_key_id: Option<String>,
-    pub secret_access_key: Option<Secret>,
-    pub session_token: Option<Secret>,
-    pub path_style: Option<bool>,
-    pub allow_http: bool,
 }
 
 #[derive(Debug, Deserialize)]

@@ -18,6 +18,10 @@ mod reference;
 mod rules;
 mod schema;
 mod secret;
+mod store;
+mod store_checks;
+mod store_keys;
+mod store_rules;
 mod suggest;
 mod topics;
 mod tree;
@@ -39,6 +43,7 @@ pub use self::error::{ConfigErrors, Mistake, Position};
 pub use self::properties::{FIXED_PROPERTIES, FixedProperty, Properties};
 pub use self::reference::reference_page;
 pub use self::secret::Secret;
+pub use self::store::{Azure, File, Gs, S3, Sse, Store, UploadChecksum};
 pub use self::topics::{TopicPattern, TopicSet};
 pub use self::units::{format_duration, format_size, parse_duration_ms, parse_size};
 
@@ -107,41 +112,6 @@ pub enum Start {
     Committed,
     /// Milliseconds since 1970.
     Time(i64),
-}
-
-#[derive(Clone, Debug)]
-pub struct Store {
-    /// Without a slash at its end.
-    pub url: String,
-    pub place: Place,
-}
-
-/// The kind of store, and what only this kind needs.
-#[derive(Clone, Debug)]
-pub enum Place {
-    /// An absolute folder.
-    File(PathBuf),
-    S3(S3),
-}
-
-#[derive(Clone, Debug)]
-pub struct S3 {
-    pub bucket: String,
-    /// Without slashes at its ends; may be empty.
-    pub prefix: String,
-    pub endpoint: Option<String>,
-    pub region: Option<String>,
-    /// Both or none; none: the default chain.
-    pub credentials: Option<S3Credentials>,
-    pub path_style: bool,
-    pub allow_http: bool,
-}
-
-#[derive(Clone, Debug)]
-pub struct S3Credentials {
-    pub access_key_id: String,
-    pub secret_access_key: Secret,
-    pub session_token: Option<Secret>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

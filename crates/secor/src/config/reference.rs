@@ -2,7 +2,7 @@
 //! repository; `SECOR_BLESS=1` writes it anew.
 
 use super::properties::FIXED_PROPERTIES;
-use super::schema::{self, Fallback, KEYS, Key, Kind, LATER};
+use super::schema::{self, Fallback, Key, Kind, LATER};
 use super::suggest::brackets;
 use super::units;
 
@@ -39,7 +39,7 @@ pub fn reference_page() -> String {
             continue;
         }
         page.push_str("| key | type | default | shapes output | |\n|---|---|---|---|---|\n");
-        for key in KEYS.iter().filter(|key| section_of(key.path) == section.path) {
+        for key in schema::keys().filter(|key| section_of(key.path) == section.path) {
             page.push_str(&row(section.path, key));
         }
     }

@@ -12,11 +12,11 @@ use secor_core::flush::FlushPolicy;
 use secor_core::ids::Generation;
 use secor_core::shape::Shape;
 
-use super::document::{ArchiveTable, Document, FlushTable, S3Table, StagingTable, StoreTable};
+use super::document::{ArchiveTable, Document, FlushTable, StagingTable};
 use super::error::Mistake;
 use super::tree::{Findings, Tree};
-use super::{Archive, Config, Kafka, Limits, Place, S3, S3Credentials, Staging, Store, TopicPattern, TopicSet};
-use super::{archive_rules, units};
+use super::{Archive, Config, Kafka, Limits, Staging, Store, TopicPattern, TopicSet};
+use super::{archive_rules, store_rules, units};
 
 /// librdkafka's default, in milliseconds.
 const MAX_POLL_INTERVAL_MS: u64 = 300_000;
@@ -48,7 +48,10 @@ pub(super) fn apply(file: &Path, tree: Tree) -> Result<Config, Vec<Mistake>> {
     for (index, archive) in document.archives.iter().enumerate() {
         archive_rules::archive(&format!("archive[{index}]"), archive, &document.limits, &mut findings);
     }
-    let store = store(document.store, &mut findings);
+    store_rules::apply(&document.store, &mut findings);
+    let mut store = document.store;
+    store.url = store.url.trim_end_matches('/').to_owned();
+    let staging = staging(document.staging, &store, &mut findings);
     if !findings.is_empty() {
         return Err(findings.into_mistakes());
     }
@@ -58,7 +61,7 @@ pub(super) fn apply(file: &Path, tree: Tree) -> Result<Config, Vec<Mistake>> {
         on_refused: document.on_refused,
         on_topic_recreated: document.on_topic_recreated,
         kafka: document.kafka,
-        staging: staging(document.staging, &store),
+        staging,
         store,
         ledger: document.ledger,
         limits: document.limits,
@@ -97,67 +100,14 @@ fn kafka(kafka: &Kafka, findings: &mut Findings) {
     }
 }
 
-fn store(table: StoreTable, findings: &mut Findings) -> Store {
-    s3_rules(&table, findings);
-    let url = table.url.trim_end_matches('/').to_owned();
-    let place = match table.url.split_once("://") {
-        Some(("s3", rest)) => {
-            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            Place::S3(into_s3(bucket, prefix.trim_matches('/'), table.s3))
-        }
-        _ => Place::File(file_root(&table.url, findings)),
+fn staging(table: StagingTable, store: &Store, findings: &mut Findings) -> Staging {
+    let root = store.url.starts_with("file:").then(|| file_root(&store.url, findings));
+    let path = match (table.path, root) {
+        (Some(path), _) => PathBuf::from(path),
+        (None, Some(root)) => root.join("_secor").join("tmp"),
+        (None, None) => std::env::temp_dir().join("secor"),
     };
-    Store { url, place }
-}
-
-fn s3_rules(table: &StoreTable, findings: &mut Findings) {
-    let s3 = &table.s3;
-    if table.url.starts_with("file:") && findings.is_written("store.s3") {
-        let why = "store.url is a folder";
-        findings.contradiction(&["store.s3", "store.url"], "has no effect", why, "leave [store.s3] out");
-        return;
-    }
-    let pairs = [
-        ("access_key_id", s3.access_key_id.is_some(), "secret_access_key", s3.secret_access_key.is_some()),
-        ("secret_access_key", s3.secret_access_key.is_some(), "access_key_id", s3.access_key_id.is_some()),
-        ("session_token", s3.session_token.is_some(), "access_key_id", s3.access_key_id.is_some()),
-    ];
-    for (name, is_set, needed, has_needed) in pairs {
-        if is_set && !has_needed {
-            findings.contradiction(
-                &[&format!("store.s3.{name}"), &format!("store.s3.{needed}")],
-                "half a login",
-                format!("`{needed}` is missing"),
-                "write both keys, or none for the default chain of credentials",
-            );
-        }
-    }
-    if s3.endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http:")) && !s3.allow_http {
-        findings.contradiction(
-            &["store.s3.endpoint", "store.s3.allow_http"],
-            "not encrypted",
-            "an endpoint without TLS must be allowed",
-            "write https://, or set allow_http = true",
-        );
-    }
-}
-
-fn into_s3(bucket: &str, prefix: &str, table: S3Table) -> S3 {
-    let credentials = match (table.access_key_id, table.secret_access_key) {
-        (Some(access_key_id), Some(secret_access_key)) => {
-            Some(S3Credentials { access_key_id, secret_access_key, session_token: table.session_token })
-        }
-        _ => None,
-    };
-    S3 {
-        bucket: bucket.to_owned(),
-        prefix: prefix.to_owned(),
-        path_style: table.path_style.unwrap_or(table.endpoint.is_some()),
-        endpoint: table.endpoint,
-        region: table.region,
-        credentials,
-        allow_http: table.allow_http,
-    }
+    Staging { path }
 }
 
 fn file_root(url: &str, findings: &mut Findings) -> PathBuf {
@@ -167,15 +117,6 @@ fn file_root(url: &str, findings: &mut Findings) -> PathBuf {
         findings.contradiction(&["store.url"], "not valid", why, "write \"file:///absolute/folder\"");
         PathBuf::new()
     })
-}
-
-fn staging(table: StagingTable, store: &Store) -> Staging {
-    let path = match (table.path, &store.place) {
-        (Some(path), _) => PathBuf::from(path),
-        (None, Place::File(root)) => root.join("_secor").join("tmp"),
-        (None, Place::S3(_)) => std::env::temp_dir().join("secor"),
-    };
-    Staging { path }
 }
 
 fn into_archive(table: ArchiveTable) -> Archive {

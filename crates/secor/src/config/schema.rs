@@ -1,13 +1,15 @@
 //! The one list of keys. Validation ([`super::tree`]), the defaults and the reference page ([`super::reference`]) are
-//! all driven by [`KEYS`]; the serde types of [`super::document`] refuse what is not in it and miss what is, so the two
+//! all driven by [`keys`]; the serde types of [`super::document`] refuse what is not in it and miss what is, so the two
 //! can't drift apart without a failing test.
 //!
 //! A path is written without indices: `archive.flush.max_bytes` stands for that key of every `[[archive]]`. Defaults
 //! are TOML and go through the same checks as what a user writes.
 //!
-//! Deliberately absent: rules between two keys; they are in [`super::rules`].
+//! The keys of `[store]` are in [`super::store_keys`]. Deliberately absent: rules between two keys; they are in
+//! [`super::rules`].
 
 use super::checks::{self, Check};
+use super::store_keys::STORE_KEYS;
 
 /// A key of the configuration.
 pub(super) struct Key {
@@ -77,7 +79,16 @@ pub(super) const SECTIONS: &[Section] = &[
               fixed by the ledger protocol, or have a key of their own, and are refused:",
     },
     Section { path: "store", doc: "Where files go." },
+    Section { path: "store.file", doc: "For `file://` only." },
     Section { path: "store.s3", doc: "For `s3://` only." },
+    Section {
+        path: "store.gs",
+        doc: "For `gs://` only. At most one of `credentials_file`, `credentials` and `access_token`.",
+    },
+    Section {
+        path: "store.azure",
+        doc: "For `azure://` and `abfss://` only. One login: `account_key`, `sas_token`, or `client_id` with what belongs to it.",
+    },
     Section { path: "ledger", doc: "Where it is recorded what is archived." },
     Section { path: "staging", doc: "Where open batches spill to." },
     Section { path: "limits", doc: "Hard bounds of the process, kept by early cuts and by pausing fetch." },
@@ -97,12 +108,7 @@ pub(super) const LATER: &[(&str, &str)] = &[
     ("catalog", "table catalogs"),
     ("metrics", "metrics other than Prometheus'"),
     ("ledger.url", "a ledger in a SQL database"),
-    ("store.gs", "Google Cloud Storage"),
-    ("store.azure", "Azure Blob Storage"),
     ("store.swift", "OpenStack Swift"),
-    ("store.s3.profile", "credentials from a profile"),
-    ("store.s3.role_arn", "assumed roles"),
-    ("store.s3.sse", "server-side encryption"),
     ("archive.transform", "plug-ins"),
 ];
 
@@ -114,11 +120,11 @@ const MIB: u64 = 1 << 20;
 const REQUIRED: Fallback = Fallback::Required;
 const ANY: Kind = Kind::Text(checks::any);
 
-const fn word(words: &'static [&'static str]) -> Kind {
+pub(super) const fn word(words: &'static [&'static str]) -> Kind {
     Kind::Word { words, later: &[] }
 }
 
-const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+pub(super) const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
     Key { path, kind, fallback, shapes_output: false, doc }
 }
 
@@ -128,7 +134,7 @@ const fn shaping(path: &'static str, kind: Kind, fallback: Fallback, doc: &'stat
 
 const POLICIES: &[&str] = &["dead_letter", "kafka", "default_partition", "epoch"];
 
-pub(super) const KEYS: &[Key] = &[
+const SOURCE_KEYS: &[Key] = &[
     shaping(
         "generation",
         Kind::Integer { min: 1, max: u32::MAX as u64 },
@@ -195,40 +201,9 @@ pub(super) const KEYS: &[Key] = &[
         "How long to wait at start for a broker that does not answer, before giving up with exit code 69.",
     ),
     key("kafka.properties", Kind::Properties, Fallback::Toml("{}"), "See below."),
-    // --- store
-    key(
-        "store.url",
-        Kind::Text(checks::store_url),
-        REQUIRED,
-        "`s3://bucket/prefix` or `file:///absolute/folder`. The ledger lies below it in `_secor/`.",
-    ),
-    key(
-        "store.s3.endpoint",
-        Kind::Text(checks::endpoint),
-        Fallback::Absent("Amazon's"),
-        "URL of an S3-compatible server.",
-    ),
-    key(
-        "store.s3.region",
-        Kind::Text(checks::not_empty),
-        Fallback::Absent("`AWS_REGION`, else `us-east-1`"),
-        "The bucket's region.",
-    ),
-    key(
-        "store.s3.access_key_id",
-        Kind::Text(checks::not_empty),
-        Fallback::Absent("the default chain: environment, web identity, container, instance"),
-        "Needs `secret_access_key`.",
-    ),
-    key("store.s3.secret_access_key", Kind::Secret, Fallback::Absent("the default chain"), "Needs `access_key_id`."),
-    key("store.s3.session_token", Kind::Secret, Fallback::Absent("none"), "Of temporary credentials."),
-    key(
-        "store.s3.path_style",
-        Kind::Flag,
-        Fallback::Absent("`true` with an endpoint, else `false`"),
-        "`https://host/bucket/key` instead of `https://bucket.host/key`.",
-    ),
-    key("store.s3.allow_http", Kind::Flag, Fallback::Toml("false"), "Allows an endpoint without TLS."),
+];
+
+const PROCESS_KEYS: &[Key] = &[
     // --- ledger, staging, limits, workers, admin
     key(
         "ledger.type",
@@ -279,24 +254,32 @@ pub(super) const KEYS: &[Key] = &[
     key("archive.exclude_topics", Kind::Texts(checks::topic), Fallback::Toml("[]"), "What `topics` shall not match."),
     shaping(
         "archive.input.format",
-        Kind::Word { words: &["bytes", "text", "json"], later: &["avro", "protobuf", "thrift", "msgpack"] },
+        Kind::Word { words: &["bytes", "text", "json", "msgpack"], later: &["avro", "protobuf", "thrift"] },
         Fallback::Toml("\"bytes\""),
-        "What a value must be: anything, UTF-8, or one JSON object. Anything else is a bad record.",
+        "What a value must be: anything, UTF-8, JSON, or a MessagePack map. Anything else is a bad record.",
+    ),
+    shaping(
+        "archive.input.json",
+        word(&["object", "any", "lines"]),
+        Fallback::Toml("\"object\""),
+        "For `json`: one object; any one value, with the fields of an object or of the first element of an array; or one \
+         or more objects with white space between them, with the fields of the first.",
+    ),
+    shaping(
+        "archive.input.pattern",
+        Kind::Text(checks::not_empty),
+        Fallback::Absent("any text"),
+        "For `text`: a regular expression that every value matches; its named groups `(?<name>...)` are the fields.",
     ),
     shaping(
         "archive.timestamp.source",
         word(&["field", "kafka", "clock", "regex", "iso8601", "pattern"]),
         Fallback::Absent("`field` with a `field`, else `kafka`"),
-        "`field`: a number in a JSON field; `kafka`: the record's own; `clock`: the batch's, kept in its manifest; \
-         `regex`: the first group of `pattern` over the value; `iso8601`: a string in a JSON field; `pattern`: a string \
-         in a JSON field, read by `pattern`.",
+        "`field`: a number in a field; `kafka`: the record's own; `clock`: the batch's, kept in its manifest; `regex`: \
+         the first group of `pattern` over the value; `iso8601`: a string in a field; `pattern`: a string in a field, \
+         read by `pattern`. What the input format itself knows as a time is taken as it is.",
     ),
-    shaping(
-        "archive.timestamp.field",
-        Kind::Text(checks::not_empty),
-        Fallback::Absent("none"),
-        "Path of a JSON field.",
-    ),
+    shaping("archive.timestamp.field", Kind::Text(checks::not_empty), Fallback::Absent("none"), "Path of a field."),
     shaping(
         "archive.timestamp.separator",
         ANY,
@@ -433,20 +416,25 @@ pub(super) const KEYS: &[Key] = &[
     ),
 ];
 
+/// All keys, in the order of the reference page.
+pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
+    SOURCE_KEYS.iter().chain(STORE_KEYS).chain(PROCESS_KEYS)
+}
+
 /// The key of a schema path.
 pub(super) fn find(path: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.path == path)
+    keys().find(|key| key.path == path)
 }
 
 /// Is `path` a table that holds keys?
 pub(super) fn is_table(path: &str) -> bool {
-    path.is_empty() || KEYS.iter().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
+    path.is_empty() || keys().any(|key| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.')))
 }
 
-/// Names directly below the table `path`, keys and tables, in the order of [`KEYS`].
+/// Names directly below the table `path`, keys and tables, in the order of [`keys`].
 pub(super) fn children(path: &str) -> Vec<&'static str> {
     let mut names: Vec<&'static str> = Vec::new();
-    for key in KEYS {
+    for key in keys() {
         let rest = match path {
             "" => Some(key.path),
             _ => key.path.strip_prefix(path).and_then(|rest| rest.strip_prefix('.')),

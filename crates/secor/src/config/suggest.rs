@@ -7,7 +7,7 @@ pub(super) fn key(table: &str, name: &str) -> String {
     if let Some(near) = nearest(name, schema::children(table).into_iter()) {
         return format!("did you mean `{near}`?");
     }
-    let elsewhere = schema::KEYS.iter().find(|key| key.path.rsplit('.').next() == Some(name));
+    let elsewhere = schema::keys().find(|key| key.path.rsplit('.').next() == Some(name));
     if let Some((home, _)) = elsewhere.and_then(|key| key.path.rsplit_once('.')) {
         return format!("`{name}` belongs into {}", brackets(home));
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use secor_core::shape::{Compression, InputFormat, TimestampSource};
 
-use super::schema::{Fallback, KEYS, Kind};
+use super::schema::{self, Fallback, Kind};
 use super::*;
 
 const MINIMAL: &str = r#"
@@ -128,9 +128,8 @@ fn the_example_of_the_design_is_read_in_full() {
     assert_eq!(config.kafka.properties.get("max.poll.interval.ms"), Some("60000"));
     assert_eq!(config.kafka.properties.get("sasl.password"), Some("hush-hush"));
     assert_eq!(config.store.url, "s3://bucket/raw_logs");
-    let Place::S3(s3) = &config.store.place else { panic!("{:?}", config.store) };
-    assert_eq!((s3.bucket.as_str(), s3.prefix.as_str(), s3.path_style), ("bucket", "raw_logs", true));
-    assert_eq!(s3.credentials.as_ref().map(|it| it.secret_access_key.expose()), Some("wJalr"));
+    assert_eq!(config.store.s3.endpoint.as_deref(), Some("http://127.0.0.1:7070"));
+    assert_eq!(config.store.s3.secret_access_key.as_ref().map(Secret::expose), Some("wJalr"));
     assert_eq!(config.limits.disk, 1_000_000_000);
     assert_eq!(config.limits.records_per_second, 1000);
     assert_eq!(config.admin.listen.port(), 9998);
@@ -172,7 +171,7 @@ generation = "one"
 brokers = ["localhost:9092"]
 gruop = "backup"
 [store]
-url = "gs://bucket"
+url = "swift://bucket"
 [limits]
 memory = "lots"
 [[archive]]
@@ -187,7 +186,7 @@ topics = ["clicks"]
         "secor.toml:2:14: generation: expected a number: found text",
         "secor.toml:3:2: kafka.group: is missing",
         "secor.toml:5:1: kafka.gruop: unknown key (did you mean `group`?)",
-        "secor.toml:7:7: store.url: not valid: `gs://` is not in this version",
+        "secor.toml:7:7: store.url: not valid: `swift://` is not in this version",
         "secor.toml:9:10: limits.memory: not valid: `lots` is no size",
         "secor.toml:12:20: archive[0].output.level: not valid: level 3 is set, but nothing is compressed",
         "secor.toml:13:21: archive[0].flush.max_age: expected a duration: found a number",
@@ -246,14 +245,37 @@ fn fixed_properties_are_refused_with_their_reason() {
 fn contradictions_are_refused() {
     let kafka = |line: &str| MINIMAL.replace("[store]", &format!("{line}\n[store]"));
     let s3 = |lines: &str| MINIMAL.replace("file:///var/archive\"", &format!("s3://bucket\"\n[store.s3]\n{lines}"));
+    let cloud = |url: &str, table: &str, lines: &str| {
+        MINIMAL.replace("file:///var/archive\"", &format!("{url}\"\n[store.{table}]\n{lines}"))
+    };
     let json = |line: &str| archive_with(&format!("input = {{ format = \"json\" }}\n{line}"));
     let table = [
         (kafka("revoke_timeout = \"10m\""), "kafka.revoke_timeout: too long"),
         (kafka("properties = { \"sasl.mechanism\" = \"PLAIN\" }"), "has no effect: security.protocol is `plaintext`"),
         (kafka("start = \"yesterday\""), "`yesterday` is neither a word nor a time"),
         (MINIMAL.replace("[store]", "[store.s3]\nregion = \"x\"\n[store]"), "store.s3: has no effect"),
+        (MINIMAL.replace("[store]", "[store.gs]\naccess_token = \"x\"\n[store]"), "store.gs: has no effect"),
         (s3("access_key_id = \"x\""), "half a login: `secret_access_key` is missing"),
         (s3("secret_access_key = \"x\""), "half a login: `access_key_id` is missing"),
+        (s3("external_id = \"x\""), "external_id: has no effect: there is no `role_arn`"),
+        (s3("profile = \"x\"\naccess_key_id = \"x\"\nsecret_access_key = \"y\""), "profile: has no effect"),
+        (s3("sse = \"sse-s3\"\nsse_kms_key_id = \"x\""), "the encryption has no key in KMS"),
+        (s3("sse = \"dsse-kms\"\nbucket_key = true"), "a bucket key is for `sse-kms`"),
+        (s3("sse = \"sse-c\""), "sse: has no key"),
+        (s3("sse = \"sse-c\"\nsse_customer_key = \"short\""), "it is not 32 bytes in base64"),
+        (s3("tags = [\"team\"]"), "`team` has no `=`"),
+        (cloud("gs://b", "gs", "access_token = \"x\"\ncredentials = \"{}\""), "a second login"),
+        (cloud("gs://b", "gs", "credentials = \"key\""), "it is no JSON object"),
+        (cloud("gs://b", "gs", "kms_key = \"key\""), "`key` is no name of a key"),
+        (cloud("gs://b", "s3", "region = \"x\""), "store.s3: has no effect: store.url is `gs://`"),
+        (cloud("azure://c", "azure", "account_key = \"x\"\nsas_token = \"y\""), "a second login"),
+        (cloud("azure://c", "azure", "client_secret = \"x\"\ntenant_id = \"y\""), "`client_id` is missing"),
+        (cloud("azure://c", "azure", "encryption_key = \"x\""), "it is not 32 bytes in base64"),
+        (MINIMAL.replace("file:///var/archive", "abfss://c"), "it does not name container and account"),
+        (MINIMAL.replace("file:///var/archive", "gs://"), "url: not valid"),
+        (MINIMAL.replace("[store]", "[store]\nproxy_bypass = \"x\""), "there is no `proxy`"),
+        (MINIMAL.replace("[store]", "[store]\nproxy = \"x\""), "it is no URL with a host"),
+        (cloud("file:///a", "file", "file_mode = \"0200\""), "`0200` can't be the permissions"),
         (s3("endpoint = \"http://x:1\""), "not encrypted"),
         (s3("endpoint = \"http://x:1/bucket\"\nallow_http = true"), "`http://x:1/bucket` has a path"),
         (
@@ -327,7 +349,7 @@ fn what_is_missing_is_named() {
 /// only the table has, the missing default one that only a struct has.
 #[test]
 fn the_table_of_keys_and_the_structs_agree() {
-    for key in KEYS {
+    for key in schema::keys() {
         if let Kind::Word { words, .. } = &key.kind {
             for word in *words {
                 assert_word_is_known(key.path, word);

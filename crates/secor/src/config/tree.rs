@@ -1,4 +1,4 @@
-//! From TOML text to a complete tree of checked values: every key of [`schema::KEYS`] is in it, from the file or by
+//! From TOML text to a complete tree of checked values: every key of [`schema::keys`] is in it, from the file or by
 //! default, durations in milliseconds, sizes in bytes, references to the environment resolved. What is wrong on the
 //! way is collected, never thrown: a value that is refused is replaced by a harmless one, so that everything else can
 //! still be judged.

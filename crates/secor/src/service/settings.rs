@@ -5,9 +5,9 @@ use std::time::Duration;
 use secor_core::manifest::Isolation;
 use secor_core::partition::{OnTopicRecreated, Settings};
 
-use crate::config::{self, Config, Place, TopicPattern};
+use crate::config::{self, Config, TopicPattern};
 use crate::kafka::{self, BadPattern, TopicSelection};
-use crate::store::{S3Settings, StoreSettings};
+use crate::store::StoreSettings;
 use crate::worker::budget::Limits;
 
 /// Of `limits.memory`, what librdkafka may hold beside it.
@@ -20,22 +20,7 @@ const RETRY_REFUSED_MS: i64 = 60_000;
 /// Where the archive is and how to log in to it.
 #[must_use]
 pub fn store(config: &Config) -> StoreSettings {
-    let s3 = match &config.store.place {
-        Place::File(_) => S3Settings::default(),
-        Place::S3(s3) => {
-            let credentials = s3.credentials.as_ref();
-            S3Settings {
-                endpoint: s3.endpoint.clone(),
-                region: s3.region.clone(),
-                access_key_id: credentials.map(|credentials| credentials.access_key_id.clone()),
-                secret_access_key: credentials.map(|credentials| credentials.secret_access_key.clone()),
-                session_token: credentials.and_then(|credentials| credentials.session_token.clone()),
-                path_style: Some(s3.path_style),
-                allow_http: s3.allow_http,
-            }
-        }
-    };
-    StoreSettings { url: config.store.url.clone(), s3 }
+    config.store.clone()
 }
 
 /// How to reach the brokers. `timeout` bounds the wait for the first of them and each later question.

@@ -15,8 +15,9 @@
 //! Deliberately absent: overwriting, copying, renaming, multipart uploads (they have no create mode), and retries that
 //! last: a request gives up after half a minute or so, the caller decides how long to go on ([`retry()`]).
 //!
-//! This room is the only one that names `object_store`. A further backend is one file here, one arm in [`open`] and
-//! one line in the conformance test.
+//! This room is the only one that names `object_store`. Another cloud that it knows is a file in `remote` and a row of
+//! [`remote`]'s table of dialects; another kind of store is a file here and an arm in [`open`]; both are a line in the
+//! conformance test.
 
 mod checksum;
 mod error;
@@ -24,8 +25,8 @@ pub mod key;
 mod local;
 pub mod object;
 mod probe;
+mod remote;
 mod retry;
-mod s3;
 mod settings;
 
 use std::fmt;
@@ -41,8 +42,11 @@ pub use self::checksum::{BadChecksum, Checksum};
 pub use self::error::{Class, Operation, StoreError};
 pub use self::probe::{ProbeFailure, ProbeReport, probe};
 pub use self::retry::{Backoff, Retry, Stopped, retry};
-pub use self::settings::{S3Settings, StoreSettings};
-pub use crate::config::Secret;
+use self::settings::Location;
+pub use crate::config::{
+    Azure as AzureSettings, File as FileSettings, Gs as GsSettings, S3 as S3Settings, Secret, Sse,
+    Store as StoreSettings, UploadChecksum,
+};
 
 /// The bytes of a big object, in pieces of at most about a mebibyte.
 pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -68,7 +72,7 @@ pub trait Store: Send + Sync + fmt::Debug + fmt::Display + 'static {
     /// What the store knows of an object without reading it; `None` without such an object.
     ///
     /// # Errors
-    /// See [`Class`]. S3 answers for a missing bucket as for a missing object: `None`.
+    /// See [`Class`]. S3 and GCS answer for a missing bucket as for a missing object: `None`.
     async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, StoreError>;
 
     /// A small object, whole; `None` without such an object.
@@ -84,7 +88,7 @@ pub trait Store: Send + Sync + fmt::Debug + fmt::Display + 'static {
     async fn read(&self, key: &str) -> Result<Option<ByteStream>, StoreError>;
 
     /// The checksum of the object as it is stored now, for comparison with a receipt; `None` without such an object.
-    /// One HEAD on S3, a pass over the content on a local disk.
+    /// One HEAD on an object store, a pass over the content on a local disk.
     ///
     /// # Errors
     /// See [`Class`].
@@ -150,7 +154,8 @@ pub struct ObjectInfo {
 /// What is kept beside the content of an object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Attributes {
-    /// The digest of a data file's records (rule R6): object metadata `secor-records`, extended attribute
+    /// The digest of a data file's records (rule R6): object metadata `secor-records` (Azure:
+    /// `secor_records`), extended attribute
     /// `user.secor.records`. `None` when read from a disk that keeps no extended attributes.
     pub digest: Option<Digest>,
     /// A MIME type. A local disk doesn't keep it.
@@ -200,8 +205,8 @@ pub struct Traits {
 /// [`Class::Invalid`] when the settings contradict themselves or the url is of no known kind.
 pub fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
     match settings.location()? {
-        settings::Location::File { root } => Ok(Arc::new(local::LocalStore::new(root, &settings.url))),
-        settings::Location::S3 { bucket, prefix } => Ok(Arc::new(s3::S3Store::new(settings, &bucket, prefix)?)),
+        Location::File { root } => Ok(Arc::new(local::LocalStore::new(root, settings)?)),
+        location => Ok(Arc::new(remote::RemoteStore::new(settings, location)?)),
     }
 }
 

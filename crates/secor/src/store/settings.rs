@@ -1,50 +1,37 @@
-//! Where the store is and how to log in to it: the values of the `[store]` section after parsing.
+//! Where the store is: what the url of the `[store]` section means.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use url::Url;
 
-use crate::config::Secret;
-
 use super::key;
-use super::{Class, Operation, StoreError};
-
-/// The `[store]` section.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoreSettings {
-    /// `file:///folder` or `s3://bucket/prefix`. The prefix of an S3 url is taken as it stands; a file url is
-    /// percent-decoded, as everywhere.
-    pub url: String,
-    /// Used for `s3://` only.
-    pub s3: S3Settings,
-}
-
-/// The `[store.s3]` section.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct S3Settings {
-    /// `http(s)://host[:port]` of an S3-compatible server. Default: Amazon's, or `AWS_ENDPOINT_URL` where the
-    /// credentials come from the environment.
-    pub endpoint: Option<String>,
-    /// Default: `AWS_REGION` where the credentials come from the environment, else `us-east-1`.
-    pub region: Option<String>,
-    /// With `secret_access_key`: static credentials, and the environment is not read at all. Without: the environment,
-    /// web identity, container and instance metadata, in this order.
-    pub access_key_id: Option<String>,
-    pub secret_access_key: Option<Secret>,
-    /// Of temporary static credentials.
-    pub session_token: Option<Secret>,
-    /// The bucket in the path instead of in the host name. Default: yes with an `endpoint`, no without.
-    pub path_style: Option<bool>,
-    /// Allow an endpoint without TLS.
-    pub allow_http: bool,
-}
+use super::{Class, Operation, StoreError, StoreSettings};
 
 /// A url, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Location {
-    File { root: PathBuf },
-    S3 { bucket: String, prefix: String },
+    File {
+        root: PathBuf,
+    },
+    S3(Bucket),
+    Gs(Bucket),
+    Azure {
+        /// The container.
+        bucket: Bucket,
+        /// The account, where the url names it.
+        account: Option<String>,
+        /// Where the service is, where the url names it.
+        endpoint: Option<String>,
+    },
+}
+
+/// A bucket and a prefix in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bucket {
+    pub(super) name: String,
+    /// Without slashes at its ends; empty for the whole bucket.
+    pub(super) prefix: String,
 }
 
 // === impl StoreSettings ===
@@ -53,7 +40,7 @@ impl StoreSettings {
     /// A store that needs nothing but its url.
     #[must_use]
     pub fn at(url: impl Into<String>) -> Self {
-        Self { url: url.into(), s3: S3Settings::default() }
+        Self { url: url.into(), ..Self::default() }
     }
 
     pub(super) fn location(&self) -> Result<Location, StoreError> {
@@ -62,11 +49,16 @@ impl StoreSettings {
         };
         match scheme {
             "file" => self.file_location(),
-            "s3" => self.s3_location(rest),
-            _ => {
-                Err(self
-                    .invalid(format!("`{scheme}://` is no store that secor knows; there are `s3://` and `file://`")))
+            "s3" => self.bucket(rest, "bucket").map(Location::S3),
+            "gs" => self.bucket(rest, "bucket").map(Location::Gs),
+            "azure" | "az" => {
+                let bucket = self.bucket(rest, "container")?;
+                Ok(Location::Azure { bucket, account: None, endpoint: None })
             }
+            "abfs" | "abfss" => self.data_lake_location(rest),
+            _ => Err(self.invalid(format!(
+                "`{scheme}://` is no store that secor knows; there are `s3://`, `gs://`, `azure://` and `file://`"
+            ))),
         }
     }
 
@@ -84,16 +76,36 @@ impl StoreSettings {
         }
     }
 
-    fn s3_location(&self, rest: &str) -> Result<Location, StoreError> {
-        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-        if bucket.is_empty() || !bucket.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')) {
-            return Err(self.invalid(format!("`{bucket}` is no name of a bucket")));
+    /// `container@account.dfs.core.windows.net/prefix`. The data lake's own endpoint (`dfs`) and the blob service's
+    /// lead to the same objects; creating one only if it is absent is done at the latter.
+    fn data_lake_location(&self, rest: &str) -> Result<Location, StoreError> {
+        let (authority, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        let named = authority.split_once('@').and_then(|(container, host)| {
+            let (account, domain) = host.split_once('.')?;
+            (!account.is_empty()).then_some((container, account, domain))
+        });
+        let Some((container, account, domain)) = named else {
+            let what = format!("`{authority}` is no `container@account.dfs.core.windows.net`");
+            return Err(self.invalid(what));
+        };
+        let domain = domain.strip_prefix("dfs.").map_or_else(|| domain.to_owned(), |domain| format!("blob.{domain}"));
+        let bucket = self.bucket(&format!("{container}/{prefix}"), "container")?;
+        let endpoint = Some(format!("https://{account}.{domain}"));
+        Ok(Location::Azure { bucket, account: Some(account.to_owned()), endpoint })
+    }
+
+    /// `what` is the provider's word for a bucket.
+    fn bucket(&self, rest: &str, what: &str) -> Result<Bucket, StoreError> {
+        let (name, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        if name.is_empty() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'$'))
+        {
+            return Err(self.invalid(format!("`{name}` is no name of a {what}")));
         }
         let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
         if !prefix.is_empty() {
             key::check(prefix).map_err(|e| self.invalid(format!("`{prefix}` is no prefix")).with_source(e))?;
         }
-        Ok(Location::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() })
+        Ok(Bucket { name: name.to_owned(), prefix: prefix.to_owned() })
     }
 
     pub(super) fn invalid(&self, what: impl Into<String>) -> StoreError {
@@ -104,17 +116,34 @@ impl StoreSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::{S3Settings, Secret};
 
-    fn s3(bucket: &str, prefix: &str) -> Location {
-        Location::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() }
+    fn bucket(name: &str, prefix: &str) -> Bucket {
+        Bucket { name: name.to_owned(), prefix: prefix.to_owned() }
     }
 
     #[test]
     fn urls_are_understood() {
+        let azure = |account: Option<&str>, endpoint: Option<&str>| Location::Azure {
+            bucket: bucket("logs", "raw/a"),
+            account: account.map(str::to_owned),
+            endpoint: endpoint.map(str::to_owned),
+        };
         let cases = [
-            ("s3://bucket", s3("bucket", "")),
-            ("s3://bucket/", s3("bucket", "")),
-            ("s3://bucket/raw_logs/a%3Db/", s3("bucket", "raw_logs/a%3Db")),
+            ("s3://bucket", Location::S3(bucket("bucket", ""))),
+            ("s3://bucket/", Location::S3(bucket("bucket", ""))),
+            ("s3://bucket/raw_logs/a%3Db/", Location::S3(bucket("bucket", "raw_logs/a%3Db"))),
+            ("gs://my_bucket.example.com/raw", Location::Gs(bucket("my_bucket.example.com", "raw"))),
+            ("azure://logs/raw/a", azure(None, None)),
+            ("az://logs/raw/a/", azure(None, None)),
+            (
+                "abfss://logs@lake.dfs.core.windows.net/raw/a",
+                azure(Some("lake"), Some("https://lake.blob.core.windows.net")),
+            ),
+            (
+                "abfs://logs@lake.dfs.core.chinacloudapi.cn/raw/a",
+                azure(Some("lake"), Some("https://lake.blob.core.chinacloudapi.cn")),
+            ),
             ("file:///var/archive", Location::File { root: "/var/archive".into() }),
             ("file:///var/my%20archive", Location::File { root: "/var/my archive".into() }),
         ];
@@ -127,12 +156,15 @@ mod tests {
     fn other_urls_are_refused_with_a_reason() {
         let cases = [
             ("/var/archive", "looks like"),
-            ("gs://bucket", "`gs://` is no store"),
+            ("swift://bucket", "`swift://` is no store"),
             ("file://archive/x", "three slashes"),
             ("file:///archive?x", "%3F"),
             ("s3:///prefix", "no name of a bucket"),
             ("s3://buc ket", "no name of a bucket"),
             ("s3://bucket/a//b", "no prefix"),
+            ("azure:///prefix", "no name of a container"),
+            ("abfss://logs/raw", "no `container@account"),
+            ("abfss://logs@.dfs.core.windows.net/raw", "no `container@account"),
         ];
         for (url, reason) in cases {
             let error = StoreSettings::at(url).location().expect_err(url);

@@ -20,9 +20,9 @@ mod write;
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, Permissions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -33,7 +33,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::{
     Attributes, ByteStream, Checksum, Class, Create, GET_BYTES_MAX, Listed, ObjectInfo, Operation, Payload, Store,
-    StoreError, Traits, key,
+    StoreError, StoreSettings, Traits, key,
 };
 
 /// Where files wait for their final name, below the root. Listings leave it out.
@@ -53,8 +53,16 @@ pub(super) struct LocalStore {
 struct Folder {
     root: PathBuf,
     url: Arc<str>,
+    modes: Modes,
     /// Folders whose way up to the root this process has synced.
     durable: Mutex<HashSet<PathBuf>>,
+}
+
+/// Permissions of what is created; `None`: what the umask leaves.
+#[derive(Clone, Copy, Debug, Default)]
+struct Modes {
+    file: Option<u32>,
+    folder: Option<u32>,
 }
 
 /// What the disk said, before it is known for which operation and key.
@@ -72,8 +80,17 @@ enum Failure {
 // === impl LocalStore ===
 
 impl LocalStore {
-    pub(super) fn new(root: PathBuf, url: &str) -> Self {
-        Self { folder: Arc::new(Folder { root, url: Arc::from(url), durable: Mutex::default() }) }
+    pub(super) fn new(root: PathBuf, settings: &StoreSettings) -> Result<Self, StoreError> {
+        let mode = |text: &Option<String>| {
+            let parse = |text: &String| {
+                let bad = || settings.invalid(format!("`{text}` is no octal permissions"));
+                u32::from_str_radix(text, 8).map_err(|_| bad())
+            };
+            text.as_ref().map(parse).transpose()
+        };
+        let modes = Modes { file: mode(&settings.file.file_mode)?, folder: mode(&settings.file.folder_mode)? };
+        let url = Arc::from(settings.url.as_str());
+        Ok(Self { folder: Arc::new(Folder { root, url, modes, durable: Mutex::default() }) })
     }
 
     /// Runs `work` on a blocking thread and says for whom it failed.
@@ -236,9 +253,11 @@ impl Folder {
         let mut parent = self.root.as_path();
         for step in below_root.into_iter().rev() {
             match std::fs::create_dir(step) {
-                Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error.into()),
-                _ => sync_folder(parent)?,
+                Ok(()) => set_mode(step, self.modes.folder)?,
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
             }
+            sync_folder(parent)?;
             parent = step;
         }
         let mut durable = self.durable.lock().expect("nothing panics with this lock");
@@ -310,6 +329,10 @@ fn is_absent(error: &io::Error) -> bool {
 
 fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+fn set_mode(path: &Path, mode: Option<u32>) -> io::Result<()> {
+    mode.map_or(Ok(()), |mode| std::fs::set_permissions(path, Permissions::from_mode(mode)))
 }
 
 /// `None` without the attribute, and on a file system that knows none.

@@ -9,7 +9,7 @@ use rand::Rng;
 use secor_core::ids::Digest;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{DIGEST_XATTR, Failure, Folder, TMP, hash, read_digest, same_file, sync_folder};
+use super::{DIGEST_XATTR, Failure, Folder, TMP, hash, read_digest, same_file, set_mode, sync_folder};
 use crate::store::{Attributes, Checksum, Create, ObjectInfo, Payload, StagedFile, Traits};
 
 /// A new file under `_secor/tmp`. Its name there is removed when it is dropped: by then the content has its final name,
@@ -72,7 +72,7 @@ fn put_in_place(
         Payload::Bytes(bytes) => {
             let mut tmp = TmpFile::new(folder)?;
             tmp.file.write_all(bytes)?;
-            (tmp.finish(path, attributes)?, Checksum::Xxh3(Digest(xxh3_128(bytes))))
+            (tmp.finish(folder, path, attributes)?, Checksum::Xxh3(Digest(xxh3_128(bytes))))
         }
         Payload::File(staged) => link_or_copy(folder, staged, path, attributes)?,
     };
@@ -105,6 +105,7 @@ fn link_or_copy(
     };
     if metadata.dev() == folder.root.metadata()?.dev() {
         keep_attributes(&staged.path, attributes)?;
+        set_mode(&staged.path, folder.modes.file)?;
         source.sync_all()?;
         match link(&staged.path, path)? {
             Linked::OnlyACopy => {}
@@ -113,7 +114,7 @@ fn link_or_copy(
     }
     let mut tmp = TmpFile::new(folder)?;
     io::copy(&mut File::open(&staged.path)?, &mut tmp.file)?;
-    Ok((tmp.finish(path, attributes)?, checksum))
+    Ok((tmp.finish(folder, path, attributes)?, checksum))
 }
 
 fn link(from: &Path, to: &Path) -> io::Result<Linked> {
@@ -150,8 +151,9 @@ impl TmpFile {
     }
 
     /// Makes the written content durable and links it to its final name.
-    fn finish(self, path: &Path, attributes: &Attributes) -> io::Result<Linked> {
+    fn finish(self, folder: &Folder, path: &Path, attributes: &Attributes) -> io::Result<Linked> {
         keep_attributes(&self.path, attributes)?;
+        set_mode(&self.path, folder.modes.file)?;
         self.file.sync_all()?;
         link(&self.path, path)
     }

@@ -1,4 +1,4 @@
-//! What an S3 answer means.
+//! What an answer of a store means.
 //!
 //! object_store wraps the HTTP status and the error document in types that can't be named from outside; only their text
 //! is public. So the text is read: `… status code: 403 Forbidden: <?xml … <Code>SignatureDoesNotMatch</Code> …`. A
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use object_store::Error;
 use object_store::client::{HttpError, HttpErrorKind};
 
+use super::Dialect;
 use crate::store::{Class, Operation, StoreError};
 
 /// An answer, taken apart.
@@ -23,19 +24,22 @@ struct Answer {
     message: Option<String>,
 }
 
-pub(super) fn explain(url: &Arc<str>, operation: Operation, error: &Error) -> StoreError {
+pub(super) fn explain(url: &Arc<str>, dialect: &Dialect, operation: Operation, error: &Error) -> StoreError {
     let text = error.to_string();
     let answer = Answer::read(&text);
     let new = |class, what: String| StoreError::new(class, url, operation, what);
+    if let Some(why) = causes(error).find_map(|cause| cause.downcast_ref::<NoCredentials>()) {
+        return new(why.class, format!("no credentials: {why}")).with_hint(dialect.hint_credentials);
+    }
     if is_about_credentials(&text) {
         // An answer that there are none is final; without one, it may be the network.
         let refused = answer.status.is_some_and(|status| status < 500);
         let (class, why) =
             if refused { (Class::Denied, answer.to_string()) } else { (Class::Unavailable, innermost(error)) };
-        return new(class, format!("no credentials from the environment: {why}")).with_hint(HINT_CREDENTIALS);
+        return new(class, format!("no credentials: {why}")).with_hint(dialect.hint_credentials);
     }
     if answer.status.is_some() {
-        let (class, hint) = answer.class(operation);
+        let (class, hint) = answer.class(dialect, operation);
         let explained = new(class, answer.to_string()).with_status(answer.status);
         return match hint {
             Some(hint) => explained.with_hint(hint),
@@ -44,7 +48,7 @@ pub(super) fn explain(url: &Arc<str>, operation: Operation, error: &Error) -> St
     }
     let innermost = innermost(error);
     if text.contains("redirect without LOCATION") {
-        return new(Class::Invalid, "the bucket is elsewhere".to_owned()).with_hint(HINT_REGION);
+        return new(Class::Invalid, "the bucket is elsewhere".to_owned()).with_hint(dialect.hint_elsewhere);
     }
     match (connection_error(error), error) {
         (Some(HttpErrorKind::Connect), _) => new(Class::Unavailable, format!("no connection: {innermost}")),
@@ -70,12 +74,25 @@ pub(super) fn says_taken(error: &Error) -> bool {
 
 /// Whether "not found" is said of the bucket, as far as the store tells (a HEAD never does).
 pub(super) fn names_missing_bucket(error: &Error) -> bool {
-    Answer::read(&error.to_string()).code.as_deref() == Some("NoSuchBucket")
+    let code = Answer::read(&error.to_string()).code;
+    matches!(code.as_deref(), Some("NoSuchBucket" | "ContainerNotFound" | "FilesystemNotFound"))
 }
 
-const HINT_CREDENTIALS: &str =
-    "set `access_key_id` and `secret_access_key` in `[store.s3]`, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY";
-const HINT_REGION: &str = "set `region` in `[store.s3]` to the bucket's, or `endpoint` to its server";
+/// Whether the store asks for fewer requests.
+pub(super) fn says_slow_down(error: &Error) -> bool {
+    let answer = Answer::read(&error.to_string());
+    let code = answer.code.as_deref().unwrap_or_default();
+    answer.status == Some(429) || matches!(code, "SlowDown" | "ServerBusy" | "RequestLimitExceeded" | "TooManyRequests")
+}
+
+/// Why a source of credentials gave none. What object_store's own sources say is read from their text instead.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub(super) struct NoCredentials {
+    pub(super) class: Class,
+    pub(super) what: String,
+}
+
 const HINT_CLOCK: &str = "set this host's clock: the store accepts a few minutes of difference";
 const HINT_NO_CREATE: &str =
     "this store can't create an object only if its key is free: keep the ledger in a database, `ledger.type = \"sql\"`";
@@ -93,14 +110,14 @@ impl Answer {
     }
 
     /// The class, and a hint that is better than the one of the class.
-    fn class(&self, operation: Operation) -> (Class, Option<&'static str>) {
+    fn class(&self, dialect: &Dialect, operation: Operation) -> (Class, Option<&'static str>) {
         match self.code.as_deref().unwrap_or_default() {
             "RequestTimeTooSkewed" => return (Class::Denied, Some(HINT_CLOCK)),
             "ExpiredToken" | "InvalidToken" | "TokenRefreshRequired" | "InvalidAccessKeyId" => {
-                return (Class::Denied, None);
+                return (Class::Denied, Some(dialect.hint_denied));
             }
             "AuthorizationHeaderMalformed" | "IllegalLocationConstraintException" => {
-                return (Class::Invalid, Some(HINT_REGION));
+                return (Class::Invalid, Some(dialect.hint_elsewhere));
             }
             "XMinioStorageFull" | "QuotaExceeded" | "InsufficientStorage" => return (Class::Full, None),
             // The bytes were damaged on their way, or didn't arrive.
@@ -110,8 +127,8 @@ impl Answer {
             _ => {}
         }
         match self.status.unwrap_or_default() {
-            301..=308 => (Class::Invalid, Some(HINT_REGION)),
-            401 | 403 => (Class::Denied, None),
+            301..=308 => (Class::Invalid, Some(dialect.hint_elsewhere)),
+            401 | 403 => (Class::Denied, Some(dialect.hint_denied)),
             404 => (Class::Missing, None),
             408 | 409 | 412 | 425 | 429 => (Class::Unavailable, None),
             501 if operation == Operation::Create => (Class::Invalid, Some(HINT_NO_CREATE)),
@@ -128,16 +145,19 @@ impl std::fmt::Display for Answer {
         if let Some(code) = &self.code {
             write!(f, " {code}")?;
         }
-        match &self.message {
+        // Azure adds the request's id and the time on lines of their own
+        match self.message.as_deref().and_then(|message| message.lines().next()) {
             Some(message) => write!(f, ": {}", message.trim_end_matches('.')),
             None => Ok(()),
         }
     }
 }
 
-/// The address range of instance and container metadata, which only the search for credentials asks.
+/// The addresses of instance metadata, which only the search for credentials asks, and the requests for tokens.
 fn is_about_credentials(text: &str) -> bool {
-    text.contains("://169.254.") || text.contains("AssumeRoleWithWebIdentity")
+    ["://169.254.", "metadata.google.internal", "Error performing token request"]
+        .iter()
+        .any(|place| text.contains(place))
 }
 
 fn connection_error(error: &Error) -> Option<HttpErrorKind> {
@@ -161,9 +181,17 @@ mod tests {
         http://127.0.0.1:1/b/a in 1ms - Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\
         <Error><Code>SignatureDoesNotMatch</Code><Message>The signature is wrong.</Message></Error>";
 
+    static DIALECT: Dialect = Dialect {
+        object_bytes_max: 1,
+        digest_metadata: "d",
+        hint_denied: "grant",
+        hint_credentials: "log in",
+        hint_elsewhere: "elsewhere",
+    };
+
     fn class(status: u16, code: &str) -> Class {
         let answer = Answer { status: Some(status), code: Some(code.to_owned()), message: None };
-        answer.class(Operation::Create).0
+        answer.class(&DIALECT, Operation::Create).0
     }
 
     #[test]
@@ -203,12 +231,12 @@ mod tests {
     fn what_the_metadata_service_says_is_not_said_of_the_store() {
         let said = |text: &str| {
             let source = format!("Error performing PUT http://169.254.169.254/latest/api/token in 1ms - {text}").into();
-            explain(&Arc::from("s3://b"), Operation::Create, &Error::Generic { store: "S3", source })
+            explain(&Arc::from("s3://b"), &DIALECT, Operation::Create, &Error::Generic { store: "S3", source })
         };
         let error = said("Server returned non-2xx status code: 403 Forbidden: ");
         assert_eq!((error.class, error.status), (Class::Denied, None));
-        assert_eq!(error.to_string(), "s3://b: create: no credentials from the environment: status 403");
-        assert!(error.hint().contains("AWS_ACCESS_KEY_ID"), "{}", error.hint());
+        assert_eq!(error.to_string(), "s3://b: create: no credentials: status 403");
+        assert_eq!(error.hint(), "log in");
         assert_eq!(said("HTTP error: connection refused").class, Class::Unavailable);
         assert_eq!(said("Server returned non-2xx status code: 500 Internal Server Error: ").class, Class::Unavailable);
     }
@@ -216,9 +244,11 @@ mod tests {
     #[test]
     fn hints_fit_the_answer() {
         let hint = |status, code: &str| {
-            Answer { status: Some(status), code: Some(code.to_owned()), message: None }.class(Operation::Create).1
+            Answer { status: Some(status), code: Some(code.to_owned()), message: None }
+                .class(&DIALECT, Operation::Create)
+                .1
         };
-        assert_eq!(hint(301, ""), Some(HINT_REGION));
+        assert_eq!(hint(301, ""), Some("elsewhere"));
         assert_eq!(hint(403, "RequestTimeTooSkewed"), Some(HINT_CLOCK));
         assert_eq!(hint(501, ""), Some(HINT_NO_CREATE));
     }

@@ -1,8 +1,10 @@
-//! `s3://`: Amazon's store and everything that speaks its language.
+//! Objects in a cloud: `s3://`, `gs://`, `azure://` and everything that speaks their languages.
 //!
-//! A create is one PUT with `If-None-Match: *`. Its payload is signed and carries its SHA-256, so a store that checks
-//! either never keeps a damaged object. The entity tag that the PUT returns is the checksum for the receipt: `verify`
-//! gets the same from a HEAD.
+//! All three are object_store's clients; what differs is how each is built ([`s3`], [`gs`], [`azure`]) and a row of
+//! facts ([`Dialect`]). A create is one PUT that the server refuses when the key is taken: `If-None-Match: *` on S3 and
+//! Azure, `x-goog-if-generation-match: 0` on GCS. The entity tag that the PUT returns is the checksum for the receipt:
+//! `verify` gets the same from a HEAD. On S3 the payload is signed and carries a checksum, so a store that checks either
+//! never keeps a damaged object.
 //!
 //! What object_store makes of some answers, and what is done about it (each seen, see docs/decisions/0003):
 //! - `AlreadyExists` comes back for 412, for 409 with nothing stored, and for a repeated PUT whose first answer was
@@ -11,15 +13,27 @@
 //! - Errors don't tell their HTTP status: [`errors`] reads it from their text.
 //! - A request has a total timeout or none. None would hang on a dead connection and one fit for 5 GiB would be useless
 //!   for a manifest, so each call here has its own.
+//! - Some servers ignore where a listing shall start, others begin with that key itself: both is filtered.
 //!
 //! object_store's own retries are few (a hiccup should not reach the log); the caller's are what gets through an outage.
+//! When the store says that it is asked too much, all requests of this store slow down together ([`pace`]).
+//!
+//! Storage class and tags are for archived files only, which are told by their digest: a ledger entry in cold storage
+//! could not be read, and a lifecycle rule by tag must never meet one.
 //!
 //! Deliberately absent: multipart uploads (no create mode), so an object has at most 5 GiB; creating buckets; reading
-//! the environment when static credentials are configured, so that nothing of another account gets mixed in.
+//! the environment when credentials are configured, so that nothing of another account gets mixed in.
 
+mod aws_chain;
+mod azure;
 mod body;
-mod builder;
 mod errors;
+mod federated;
+mod gs;
+mod http;
+mod kept;
+mod pace;
+mod s3;
 
 use std::fmt;
 use std::future::Future;
@@ -29,39 +43,73 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::TryStreamExt;
-use object_store::aws::AmazonS3;
 use object_store::list::{PaginatedListOptions, PaginatedListStore};
 use object_store::path::Path;
-use object_store::{Attribute, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{
+    Attribute, GetOptions, GetResult, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, TagSet,
+};
 use secor_core::ids::Digest;
 
+use self::pace::Pace;
+use super::settings::Location;
 use super::{
     Attributes, Backoff, ByteStream, Checksum, Class, Create, GET_BYTES_MAX, Listed, ObjectInfo, Operation, Payload,
     Store, StoreError, StoreSettings, Traits, key,
 };
 
-/// The metadata key (`x-amz-meta-…`) that holds a data file's digest: persisted, never change.
-const DIGEST_METADATA: &str = "secor-records";
-/// What one PUT can store: S3's limit.
-const OBJECT_BYTES_MAX: u64 = 5 << 30;
 /// How long a request may take that moves few bytes, retries included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 /// An upload slower than this is given up: it is more likely dead than slow.
 const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 512 << 10;
 /// How long the next piece of a download may take.
 const PIECE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Keys per page of a listing: S3's limit.
+/// Keys per page of a listing: the limit of S3 and GCS; Azure's is higher.
 const PAGE_KEYS_MAX: usize = 1000;
 /// Creates that find the key neither free nor taken before that is an error.
 const CREATE_ATTEMPTS_MAX: usize = 6;
 const CREATE_BACKOFF: Backoff = Backoff { first: Duration::from_millis(20), max: Duration::from_millis(500) };
 
 /// A bucket and a prefix in it.
-pub(super) struct S3Store {
-    inner: Arc<AmazonS3>,
+pub(super) struct RemoteStore {
+    clients: Clients,
+    pace: Pace,
     url: Arc<str>,
     /// Without slashes at its ends; empty for the whole bucket.
     prefix: String,
+}
+
+/// What the clients of all clouds can do.
+trait Client: ObjectStore + PaginatedListStore {}
+
+impl<T: ObjectStore + PaginatedListStore> Client for T {}
+
+/// How to reach one bucket.
+struct Clients {
+    /// For everything but PUT.
+    reader: Arc<dyn Client>,
+    /// For PUT: it may send headers that no other request should have.
+    writer: Arc<dyn Client>,
+    dialect: &'static Dialect,
+    /// Of archived files.
+    storage_class: Option<String>,
+    /// Of archived files.
+    tags: TagSet,
+}
+
+/// What differs between clouds, beside how their clients are built.
+#[derive(Debug)]
+struct Dialect {
+    /// What one PUT can store, in bytes.
+    object_bytes_max: u64,
+    /// The metadata key (behind `x-amz-meta-`, `x-goog-meta-`, `x-ms-meta-`) that holds a data file's digest: persisted,
+    /// never change.
+    digest_metadata: &'static str,
+    /// What to grant to who is denied.
+    hint_denied: &'static str,
+    /// What to do without credentials.
+    hint_credentials: &'static str,
+    /// What to do when the bucket is not where it was looked for.
+    hint_elsewhere: &'static str,
 }
 
 /// What became of one PUT.
@@ -73,12 +121,20 @@ enum Put {
     Doubtful(StoreError),
 }
 
-// === impl S3Store ===
+// === impl RemoteStore ===
 
-impl S3Store {
-    pub(super) fn new(settings: &StoreSettings, bucket: &str, prefix: String) -> Result<Self, StoreError> {
-        let inner = Arc::new(builder::build(settings, bucket)?);
-        Ok(Self { inner, url: Arc::from(settings.url.as_str()), prefix })
+impl RemoteStore {
+    pub(super) fn new(settings: &StoreSettings, location: Location) -> Result<Self, StoreError> {
+        let (clients, bucket) = match location {
+            Location::S3(bucket) => (s3::build(settings, &bucket.name)?, bucket),
+            Location::Gs(bucket) => (gs::build(settings, &bucket.name)?, bucket),
+            Location::Azure { bucket, account, endpoint } => {
+                (azure::build(settings, &bucket.name, azure::Place { account, endpoint })?, bucket)
+            }
+            Location::File { .. } => unreachable!("a folder is no remote store"),
+        };
+        let url = Arc::from(settings.url.as_str());
+        Ok(Self { clients, pace: Pace::default(), url, prefix: bucket.prefix })
     }
 
     /// The path of a key in the bucket.
@@ -105,7 +161,7 @@ impl S3Store {
     }
 
     fn error(&self, operation: Operation, key: &str, error: &object_store::Error) -> StoreError {
-        errors::explain(&self.url, operation, error).with_key(key)
+        errors::explain(&self.url, self.clients.dialect, operation, error).with_key(key)
     }
 
     /// Awaits an answer, at most for `limit`.
@@ -115,7 +171,10 @@ impl S3Store {
         at: (Operation, &str),
         request: impl Future<Output = object_store::Result<T>> + Send,
     ) -> Result<Result<T, object_store::Error>, StoreError> {
-        tokio::time::timeout(limit, request).await.map_err(|_| self.timed_out(limit, at))
+        self.pace.wait().await;
+        let answer = tokio::time::timeout(limit, request).await.map_err(|_| self.timed_out(limit, at))?;
+        self.pace.learn(answer.as_ref().err().is_some_and(errors::says_slow_down));
+        Ok(answer)
     }
 
     fn timed_out(&self, limit: Duration, (operation, key): (Operation, &str)) -> StoreError {
@@ -126,7 +185,7 @@ impl S3Store {
     /// GET or HEAD; `None` for 404.
     async fn ask(&self, operation: Operation, key: &str, options: GetOptions) -> Result<Option<GetResult>, StoreError> {
         let path = self.path(operation, key)?;
-        match self.within(REQUEST_TIMEOUT, (operation, key), self.inner.get_opts(&path, options)).await? {
+        match self.within(REQUEST_TIMEOUT, (operation, key), self.clients.reader.get_opts(&path, options)).await? {
             Ok(result) => Ok(Some(result)),
             Err(error @ object_store::Error::NotFound { .. }) if !errors::names_missing_bucket(&error) => Ok(None),
             Err(error) => Err(self.error(operation, key, &error)),
@@ -136,14 +195,13 @@ impl S3Store {
     async fn head_as(&self, operation: Operation, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
         let options = GetOptions { head: true, ..GetOptions::default() };
         let result = self.ask(operation, key, options).await?;
-        Ok(result.map(|result| info(&result.meta, &result.attributes)))
+        Ok(result.map(|result| info(self.clients.dialect, &result.meta, &result.attributes)))
     }
 
     async fn put(&self, key: &str, payload: &Payload, attributes: &Attributes) -> Result<Put, StoreError> {
         let path = self.path(Operation::Create, key)?;
-        let options =
-            PutOptions { mode: PutMode::Create, attributes: put_attributes(attributes), ..Default::default() };
-        let upload = body::Upload { inner: Arc::clone(&self.inner), path, options };
+        let options = self.clients.put_options(attributes);
+        let upload = body::Upload { client: Arc::clone(&self.clients.writer), path, options };
         let invalid = |what| StoreError::new(Class::Invalid, &self.url, Operation::Create, what).with_key(key);
         let limit = upload_timeout(payload.size());
         let answer = match payload {
@@ -179,16 +237,36 @@ impl S3Store {
         options: PaginatedListOptions,
     ) -> Result<object_store::list::PaginatedListResult, StoreError> {
         let folder = (!folder.is_empty()).then_some(folder);
-        let answer = self.within(REQUEST_TIMEOUT, at, self.inner.list_paginated(folder, options)).await?;
+        let answer = self.within(REQUEST_TIMEOUT, at, self.clients.reader.list_paginated(folder, options)).await?;
         answer.map_err(|error| self.error(at.0, at.1, &error))
     }
 }
 
+// === impl Clients ===
+
+impl Clients {
+    fn put_options(&self, attributes: &Attributes) -> PutOptions {
+        let is_archived_file = attributes.digest.is_some();
+        let digest = attributes
+            .digest
+            .map(|digest| (Attribute::Metadata(self.dialect.digest_metadata.into()), digest.to_string()));
+        let content_type = attributes.content_type.clone().map(|text| (Attribute::ContentType, text));
+        let class = self.storage_class.clone().filter(|_| is_archived_file).map(|text| (Attribute::StorageClass, text));
+        PutOptions {
+            mode: PutMode::Create,
+            tags: if is_archived_file { self.tags.clone() } else { TagSet::default() },
+            attributes: digest.into_iter().chain(content_type).chain(class).collect(),
+            ..PutOptions::default()
+        }
+    }
+}
+
 #[async_trait]
-impl Store for S3Store {
+impl Store for RemoteStore {
     async fn create(&self, key: &str, payload: Payload, attributes: &Attributes) -> Result<Create, StoreError> {
-        if payload.size() > OBJECT_BYTES_MAX {
-            let what = format!("{} bytes are more than the {OBJECT_BYTES_MAX} of one request", payload.size());
+        let bytes_max = self.clients.dialect.object_bytes_max;
+        if payload.size() > bytes_max {
+            let what = format!("{} bytes are more than the {bytes_max} of one request", payload.size());
             return Err(StoreError::new(Class::Invalid, &self.url, Operation::Create, what)
                 .with_key(key)
                 .with_hint("lower `flush.max_bytes`"));
@@ -230,14 +308,15 @@ impl Store for S3Store {
 
     async fn read(&self, key: &str) -> Result<Option<ByteStream>, StoreError> {
         let Some(result) = self.ask(Operation::Read, key, GetOptions::default()).await? else { return Ok(None) };
+        let dialect = self.clients.dialect;
         let start = (Arc::clone(&self.url), key.to_owned(), result.into_stream());
-        let stream = futures::stream::try_unfold(start, |(url, key, mut pieces)| async move {
+        let stream = futures::stream::try_unfold(start, move |(url, key, mut pieces)| async move {
             let failed = |error: StoreError| error.with_key(&key);
             let piece = tokio::time::timeout(PIECE_TIMEOUT, pieces.try_next()).await.map_err(|_| {
                 let what = format!("nothing more came within {} s", PIECE_TIMEOUT.as_secs());
                 failed(StoreError::new(Class::Unavailable, &url, Operation::Read, what))
             })?;
-            let piece = piece.map_err(|error| failed(errors::explain(&url, Operation::Read, &error)))?;
+            let piece = piece.map_err(|error| failed(errors::explain(&url, dialect, Operation::Read, &error)))?;
             Ok(piece.map(|piece| (piece, (url, key, pieces))))
         });
         Ok(Some(Box::pin(stream)))
@@ -257,10 +336,11 @@ impl Store for S3Store {
         let offset = start_after.map(|key| key::join(&self.prefix, key));
         let mut listed: Vec<Listed> = Vec::new();
         let mut page_token = None;
+        let mut page_keys = limit.min(PAGE_KEYS_MAX);
         while listed.len() < limit {
             let options = PaginatedListOptions {
                 offset: offset.clone(),
-                max_keys: Some((limit - listed.len()).min(PAGE_KEYS_MAX)),
+                max_keys: Some(page_keys),
                 page_token,
                 ..PaginatedListOptions::default()
             };
@@ -268,13 +348,17 @@ impl Store for S3Store {
             let objects = page.result.objects.iter();
             let found =
                 objects.map(|object| Listed { key: self.key_of(&object.location).to_owned(), size: object.size });
-            // Some dialects begin with the offset itself.
+            // Some servers begin with the offset itself, and some with the first key of all: then pages are made big.
+            let before = listed.len();
             listed.extend(found.filter(|object| start_after.is_none_or(|start| object.key.as_str() > start)));
+            let missing = limit - listed.len().min(limit);
+            page_keys = if listed.len() == before { PAGE_KEYS_MAX } else { missing.min(PAGE_KEYS_MAX) };
             page_token = page.page_token;
             if page_token.is_none() {
                 break;
             }
         }
+        listed.truncate(limit);
         Ok(listed)
     }
 
@@ -300,7 +384,7 @@ impl Store for S3Store {
 
     async fn delete(&self, key: &str) -> Result<(), StoreError> {
         let path = self.path(Operation::Delete, key)?;
-        match self.within(REQUEST_TIMEOUT, (Operation::Delete, key), self.inner.delete(&path)).await? {
+        match self.within(REQUEST_TIMEOUT, (Operation::Delete, key), self.clients.reader.delete(&path)).await? {
             Ok(()) => Ok(()),
             Err(error @ object_store::Error::NotFound { .. }) if !errors::names_missing_bucket(&error) => Ok(()),
             Err(error) => Err(self.error(Operation::Delete, key, &error)),
@@ -308,31 +392,29 @@ impl Store for S3Store {
     }
 
     async fn traits(&self) -> Result<Traits, StoreError> {
-        Ok(Traits { folds_case: false, object_bytes_max: OBJECT_BYTES_MAX, keeps_attributes: true })
+        Ok(Traits {
+            folds_case: false,
+            object_bytes_max: self.clients.dialect.object_bytes_max,
+            keeps_attributes: true,
+        })
     }
 }
 
-impl fmt::Display for S3Store {
+impl fmt::Display for RemoteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.url)
     }
 }
 
 /// Without what is inside object_store: it holds credentials.
-impl fmt::Debug for S3Store {
+impl fmt::Debug for RemoteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("S3Store").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("RemoteStore").field("url", &self.url).finish_non_exhaustive()
     }
 }
 
-fn put_attributes(attributes: &Attributes) -> object_store::Attributes {
-    let digest = attributes.digest.map(|digest| (Attribute::Metadata(DIGEST_METADATA.into()), digest.to_string()));
-    let content_type = attributes.content_type.clone().map(|text| (Attribute::ContentType, text));
-    digest.into_iter().chain(content_type).collect()
-}
-
-fn info(meta: &ObjectMeta, attributes: &object_store::Attributes) -> ObjectInfo {
-    let digest = attributes.get(&Attribute::Metadata(DIGEST_METADATA.into()));
+fn info(dialect: &Dialect, meta: &ObjectMeta, attributes: &object_store::Attributes) -> ObjectInfo {
+    let digest = attributes.get(&Attribute::Metadata(dialect.digest_metadata.into()));
     let attributes = Attributes {
         digest: digest.and_then(|text| Digest::try_from(text.as_ref()).ok()),
         content_type: attributes.get(&Attribute::ContentType).map(|text| text.as_ref().to_owned()),

@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use memmap2::{Mmap, UncheckedAdvice};
-use object_store::aws::AmazonS3;
 use object_store::path::Path;
-use object_store::{ObjectStore, PutOptions, PutPayload, PutResult};
+use object_store::{PutOptions, PutPayload, PutResult};
 use tokio::sync::oneshot;
 use tokio::time::MissedTickBehavior;
 
+use super::Client;
 use crate::store::StagedFile;
 
 /// Bytes per piece of a payload: what the client may copy at once when it has to.
@@ -30,7 +30,7 @@ const RELEASE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A PUT that is ready but for its content.
 pub(super) struct Upload {
-    pub(super) inner: Arc<AmazonS3>,
+    pub(super) client: Arc<dyn Client>,
     pub(super) path: Path,
     pub(super) options: PutOptions,
 }
@@ -45,7 +45,7 @@ struct Owner(Arc<Mmap>);
 
 impl Upload {
     pub(super) async fn put_bytes(self, bytes: Bytes) -> object_store::Result<PutResult> {
-        self.inner.put_opts(&self.path, bytes.into(), self.options).await
+        self.client.put_opts(&self.path, bytes.into(), self.options).await
     }
 
     /// When this future is dropped, the request is too.
@@ -56,7 +56,7 @@ impl Upload {
         let request = tokio::task::spawn_blocking(move || {
             runtime.block_on(async move {
                 tokio::select! {
-                    result = self.inner.put_opts(&self.path, payload, self.options) => Some(result),
+                    result = self.client.put_opts(&self.path, payload, self.options) => Some(result),
                     _ = dropped => None,
                 }
             })
