@@ -325,12 +325,30 @@ fn check_determines(parts: &[Part]) -> Result<(), Fault> {
     if parts.last() != Some(&Part::Ext) {
         return Err(("{ext} must stand at the end".to_owned(), "readers know the codec by it"));
     }
+    if parts.first() == Some(&Part::OutputPartition) {
+        let hint = "put {topic} or a folder of your own before it: a record could name a folder that Secor keeps";
+        return Err(("{output_partition} can't stand first".to_owned(), hint));
+    }
+    check_file_name(parts)?;
     for (i, part) in parts.iter().enumerate() {
         let before = i.checked_sub(1).map(|i| &parts[i]);
         let after = parts.get(i + 1);
         check_neighbours(before, part, after)?;
     }
     Ok(())
+}
+
+/// An extension may be empty: what stands before it in its segment must be a name already.
+fn check_file_name(parts: &[Part]) -> Result<(), Fault> {
+    let before = parts.len().checked_sub(2).map(|i| &parts[i]);
+    let Some(Part::Literal(text)) = before else { return Ok(()) };
+    match text.rsplit_once('/') {
+        Some((_, "" | "." | "..")) => {
+            let hint = "put a number or a word before {ext}, which may be empty";
+            Err(("{ext} can't be the whole name of a file".to_owned(), hint))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_neighbours(before: Option<&Part>, part: &Part, after: Option<&Part>) -> Result<(), Fault> {

@@ -44,8 +44,8 @@ fn names_are_golden() {
     let own = layout("raw/g{generation}/{output_partition}/{topic}/p={partition:04}/{start}{ext}");
     assert_eq!(own.key(&name), "raw/g1/dt=2014-05-01/hr=04/clicks/p=0000/100.gz");
     assert_eq!(own.key(&bare), "raw/g1/clicks/p=0012/100");
-    let first = layout("{output_partition}/{topic}/{generation}_{partition}_{start}{ext}");
-    assert_eq!(first.key(&bare), "clicks/1_12_100");
+    let second = layout("raw/{output_partition}/{topic}/{generation}_{partition}_{start}{ext}");
+    assert_eq!(second.key(&bare), "raw/clicks/1_12_100");
 }
 
 #[test]
@@ -83,6 +83,25 @@ fn layouts_that_let_two_files_meet_are_refused() {
         let error = layout_error(text);
         assert!(error.contains(why), "{text}: {error}");
     }
+}
+
+// found by the fuzz target `layout`
+#[test]
+fn an_empty_extension_leaves_no_empty_or_relative_name() {
+    let refused = |text| assert!(layout_error(text).contains("whole name of a file"), "{text}");
+    refused("{topic}/{generation}_{partition}_{start}/{ext}");
+    refused("{topic}/{generation}_{partition}_{start}/a/.{ext}");
+    refused("{topic}/{generation}_{partition}_{start}_/..{ext}");
+    let own = layout("{topic}/{generation}_{partition}_{start}/...{ext}");
+    assert_eq!(own.key(&NameParts { ext: "", output_partition: "", ..NAME }), "clicks/1_0_0/...");
+    layout("{topic}/{generation}_{partition}_{start}..{ext}");
+}
+
+// found by the fuzz target `shape`
+#[test]
+fn a_record_cannot_name_a_folder_that_secor_keeps() {
+    let error = layout_error("{output_partition}/{topic}/{generation}_{partition}_{start}{ext}");
+    assert!(error.contains("{output_partition} can't stand first"), "{error}");
 }
 
 #[test]

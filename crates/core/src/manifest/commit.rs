@@ -46,13 +46,12 @@ impl FromStr for CommitMetadata {
         let ledger = field("ledger=").filter(|id| !id.is_empty()).ok_or(())?;
         let generation = field("gen=").and_then(|number| number.parse().ok()).ok_or(())?;
         let prev = field("prev=").and_then(|number| number.parse().ok()).ok_or(())?;
-        if words.next().is_some() {
-            return Err(());
-        }
-        Ok(Self {
+        let metadata = Self {
             ledger: LedgerId(Arc::from(ledger)),
             generation: Generation(generation),
             prev: Offset::new(prev).map_err(|_| ())?,
-        })
+        };
+        // numbers can be spelled in several ways, and we write one of them; another hand wrote the others
+        if metadata.to_string() == text { Ok(metadata) } else { Err(()) }
     }
 }

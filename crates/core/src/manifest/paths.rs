@@ -60,11 +60,9 @@ pub fn entry_name(start: Offset) -> String {
 /// The slot that a key under `entries/` names.
 #[must_use]
 pub fn entry_start(key: &str) -> Option<Offset> {
-    let digits = key.rsplit('/').next()?.strip_suffix(".json")?;
-    if digits.len() != 20 {
-        return None;
-    }
-    Offset::new(digits.parse().ok()?).ok()
+    let name = key.rsplit('/').next()?;
+    let start = Offset::new(name.strip_suffix(".json")?.parse().ok()?).ok()?;
+    (entry_name(start) == name).then_some(start)
 }
 
 #[must_use]
@@ -74,13 +72,18 @@ pub fn resolutions(topic: &str, generation: Generation, partition: i32) -> Strin
 
 #[must_use]
 pub fn resolution(topic: &str, generation: Generation, partition: i32, start: Offset, n: u32) -> String {
-    format!("{}/{:020}.{n}.json", resolutions(topic, generation, partition), start.get())
+    format!("{}/{}", resolutions(topic, generation, partition), resolution_name(start, n))
+}
+
+fn resolution_name(start: Offset, n: u32) -> String {
+    format!("{start:020}.{n}.json", start = start.get())
 }
 
 /// The batch that a key under `resolutions/` is about.
 #[must_use]
 pub fn resolution_start(key: &str) -> Option<Offset> {
-    let (digits, n) = key.rsplit('/').next()?.strip_suffix(".json")?.split_once('.')?;
-    let named = digits.len() == 20 && n.parse::<u32>().is_ok();
-    Offset::new(digits.parse().ok().filter(|_| named)?).ok()
+    let name = key.rsplit('/').next()?;
+    let (start, n) = name.strip_suffix(".json")?.split_once('.')?;
+    let start = Offset::new(start.parse().ok()?).ok()?;
+    (resolution_name(start, n.parse().ok()?) == name).then_some(start)
 }

@@ -209,6 +209,22 @@ fn commit_metadata_is_golden() {
     }
 }
 
+// found by the fuzz target `ledger_text`
+#[test]
+fn numbers_that_we_would_spell_otherwise_are_foreign() {
+    let good = include_str!("testdata/commit_metadata.txt").trim_end();
+    assert_ne!(CommitOrigin::of(good), CommitOrigin::Foreign);
+    for (ours, other) in
+        [("gen=2", "gen=+2"), ("gen=2", "gen=02"), ("prev=100", "prev=+100"), ("prev=100", "prev=0100")]
+    {
+        assert_eq!(CommitOrigin::of(&good.replace(ours, other)), CommitOrigin::Foreign, "{other}");
+    }
+    assert_eq!(paths::entry_start("x/entries/+0000000000000001234.json"), None);
+    for name in ["+0000000000000001234.3.json", "00000000000000001234.+3.json", "00000000000000001234.03.json"] {
+        assert_eq!(paths::resolution_start(&format!("x/resolutions/{name}")), None, "{name}");
+    }
+}
+
 #[test]
 fn paths_are_golden() {
     let generation = Generation(2);
