@@ -250,6 +250,11 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("topic-pattern", swap("clicks", "app.*")),
         ("topic-twice", archive("[[archive]]\ntopics = [\"clicks\"]")),
         ("field-without-json", archive("timestamp = { field = \"ts\" }")),
+        (
+            "group-unknown",
+            archive("input = { format = \"text\", pattern = '^(?<ts>\\d+)' }\ntimestamp = { field = \"at\" }"),
+        ),
+        ("input-key-elsewhere", archive("input = { format = \"msgpack\", json = \"any\" }")),
         ("template-bad", archive("output_partitions = [\"dt={timestamp:%Q}\"]")),
         ("regex-without-group", archive("timestamp = { source = \"regex\", pattern = 'ts=[0-9]+' }")),
         ("zone-unknown", archive("time_zone = \"Mars/Olympus\"")),

@@ -34,6 +34,12 @@ pub struct Shape {
 pub struct Input {
     #[serde(default)]
     pub format: InputFormat,
+    /// For `json`: what a value holds.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub json: JsonValue,
+    /// For `text`: a regular expression that every value matches; its named groups are the fields.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pattern: Option<String>,
 }
 
 /// What a record's value must be. A value that is not is a bad record.
@@ -45,8 +51,24 @@ pub enum InputFormat {
     Bytes,
     /// UTF-8.
     Text,
-    /// One JSON object (RFC 8259), validated in full.
+    /// JSON (RFC 8259), validated in full.
     Json,
+    /// One MessagePack map, validated in full.
+    #[serde(rename = "msgpack")]
+    MessagePack,
+}
+
+/// How much JSON a value holds. A Kafka record stays one record, whatever it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JsonValue {
+    /// One object.
+    #[default]
+    Object,
+    /// One value of any kind; fields are those of an object, or of the first element of an array.
+    Any,
+    /// One or more objects with white space between them; fields are those of the first.
+    Lines,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -55,7 +77,7 @@ pub struct Timestamp {
     /// Defaults to `field` when a field is named, else to `kafka`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<TimestampSource>,
-    /// Path of a JSON field, segments separated by `separator`.
+    /// Path of a field, segments separated by `separator`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// Between the segments of field paths; empty: the whole name is one segment.
@@ -77,7 +99,7 @@ pub struct Timestamp {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TimestampSource {
-    /// A number (or numeric string) in a JSON field.
+    /// A number (or numeric string, or what the format knows as a time) in a field.
     Field,
     /// The record's Kafka timestamp.
     Kafka,
@@ -85,9 +107,9 @@ pub enum TimestampSource {
     Clock,
     /// A number in the first group of a regular expression over the value.
     Regex,
-    /// An ISO 8601 / xsd:dateTime string in a JSON field.
+    /// An ISO 8601 / xsd:dateTime string in a field.
     Iso8601,
-    /// A string in a JSON field, read by `pattern`.
+    /// A string in a field, read by `pattern`.
     Pattern,
 }
 
@@ -234,4 +256,8 @@ fn dot() -> String {
 
 fn newline() -> String {
     "\n".to_owned()
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

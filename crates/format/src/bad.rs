@@ -20,6 +20,11 @@ pub enum BadReason {
     NotJson,
     /// Input `text`: no UTF-8.
     NotUtf8,
+    /// Input `text`: the value does not match `input.pattern`.
+    NoMatch,
+    /// Input `msgpack`: no MessagePack map.
+    #[serde(rename = "not_msgpack")]
+    NotMessagePack,
     /// No event time, and the policy for it is the dead letters.
     TimestampMissing,
     /// The event time can't be read, and the policy for it is the dead letters.
@@ -36,9 +41,11 @@ pub enum BadReason {
 
 impl BadReason {
     /// In the order of their declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::NotJson,
         Self::NotUtf8,
+        Self::NoMatch,
+        Self::NotMessagePack,
         Self::TimestampMissing,
         Self::TimestampBad,
         Self::FieldNotScalar,
@@ -52,6 +59,8 @@ impl BadReason {
         match self {
             Self::NotJson => "not_json",
             Self::NotUtf8 => "not_utf8",
+            Self::NoMatch => "no_match",
+            Self::NotMessagePack => "not_msgpack",
             Self::TimestampMissing => "timestamp_missing",
             Self::TimestampBad => "timestamp_bad",
             Self::FieldNotScalar => "field_not_scalar",

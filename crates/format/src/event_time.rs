@@ -9,6 +9,7 @@ use jiff::fmt::temporal::DateTimeParser;
 use secor_core::layout::{EVENT_TIME_MS_MAX, EVENT_TIME_MS_MIN, Zone, floor_milliseconds};
 use secor_core::shape::TimeUnit;
 
+use crate::fields::Time;
 use crate::json;
 
 #[cfg(test)]
@@ -30,6 +31,54 @@ pub(crate) fn from_number(text: &str, unit: TimeUnit) -> Result<i64, String> {
     let is_integer = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
     let whole = if is_integer { text.parse().ok() } else { text.parse().ok().and_then(truncate) };
     in_calendar(whole.and_then(|value| scale(value, unit))).ok_or_else(|| beyond(text))
+}
+
+/// As [`from_number`].
+pub(crate) fn from_integer(value: i128, unit: TimeUnit) -> Result<i64, String> {
+    let whole = i64::try_from(value).ok();
+    in_calendar(whole.and_then(|value| scale(value, unit))).ok_or_else(|| beyond(&value.to_string()))
+}
+
+/// As [`from_number`].
+pub(crate) fn from_float(value: f64, unit: TimeUnit) -> Result<i64, String> {
+    if value.is_nan() {
+        return Err("`NaN` is no number of time".to_owned());
+    }
+    in_calendar(truncate(value).and_then(|value| scale(value, unit))).ok_or_else(|| beyond(&value.to_string()))
+}
+
+/// What the format knows as a time: without a zone in `zone`; a date alone is its midnight there.
+pub(crate) fn from_time(time: Time, zone: &Zone) -> Result<i64, String> {
+    let milliseconds = match time {
+        Time::Instant { seconds, nanoseconds } => to_milliseconds(seconds, nanoseconds),
+        Time::Civil { .. } | Time::Date { .. } => civil(time).and_then(|civil| zone.instant_of(civil)),
+    };
+    in_calendar(milliseconds).ok_or_else(|| "the time is outside the years 1 to 9999".to_owned())
+}
+
+/// As a part of a name: ISO 8601 with as many digits of the second as it needs. `None` outside the years -9999 to 9999.
+pub(crate) fn iso_text(time: Time) -> Option<String> {
+    match time {
+        Time::Instant { seconds, nanoseconds } => {
+            Some(jiff::Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()?.to_string())
+        }
+        Time::Civil { .. } => civil(time).map(|civil| civil.to_string()),
+        Time::Date { .. } => civil(time).map(|civil| civil.date().to_string()),
+    }
+}
+
+/// What a clock shows; of an instant the clock in UTC.
+fn civil(time: Time) -> Option<DateTime> {
+    let (seconds, nanoseconds) = match time {
+        Time::Instant { seconds, nanoseconds } | Time::Civil { seconds, nanoseconds } => (seconds, nanoseconds),
+        Time::Date { days } => (i64::from(days) * 86_400, 0),
+    };
+    let as_if_utc = jiff::Timestamp::new(seconds, i32::try_from(nanoseconds).ok()?).ok()?;
+    Some(jiff::tz::Offset::UTC.to_datetime(as_if_utc))
+}
+
+fn to_milliseconds(seconds: i64, nanoseconds: u32) -> Option<i64> {
+    seconds.checked_mul(1_000)?.checked_add(i64::from(nanoseconds / 1_000_000))
 }
 
 /// ISO 8601 or xsd:dateTime: with an offset, or without one in `zone`; a date alone is its midnight.

@@ -8,46 +8,14 @@
 //!
 //! Deliberately absent: values as trees, and any look at text that was not asked for.
 
-use std::borrow::Cow;
+use crate::fields::{Capture, NodeId, unescape};
+pub use crate::fields::{Captures, Found, Wanted};
 
 #[cfg(test)]
 mod tests;
 
 /// Deepest nesting of objects and arrays. Persisted, never change.
 pub const DEPTH_MAX: u32 = 127;
-
-/// Paths of wanted fields, as a tree of names. Each path has a slot, counted from 0 in the order of adding.
-#[derive(Clone, Debug)]
-pub struct Wanted {
-    nodes: Vec<Node>,
-    slots: usize,
-}
-
-/// Where the fields of one text were found; reused for the next.
-#[derive(Clone, Debug, Default)]
-pub struct Captures {
-    slots: Vec<Capture>,
-}
-
-/// A wanted field's value, borrowed from the text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found<'a> {
-    Missing,
-    Null,
-    Bool(bool),
-    /// As it was written.
-    Number(&'a str),
-    Text(RawText<'a>),
-    /// An object or an array.
-    Container,
-}
-
-/// A JSON string between its quotes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawText<'a> {
-    raw: &'a str,
-    escaped: bool,
-}
 
 /// Where a text stops being JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -58,114 +26,50 @@ pub struct JsonError {
     pub expected: &'static str,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Node {
-    children: Vec<(Box<str>, usize)>,
-    slot: Option<usize>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-enum Capture {
-    #[default]
-    Missing,
-    Null,
-    Bool(bool),
-    Number(usize, usize),
-    Plain(usize, usize),
-    Escaped(usize, usize),
-    Container,
-}
-
-// === impl Wanted ===
-
-impl Wanted {
-    #[must_use]
-    pub fn new() -> Self {
-        Self { nodes: vec![Node::default()], slots: 0 }
-    }
-
-    /// Adds a path and returns its slot; the same path has the same slot.
-    pub fn add<'p>(&mut self, path: impl IntoIterator<Item = &'p str>) -> usize {
-        let mut at = ROOT;
-        for name in path {
-            at = match self.child(at, name) {
-                Some(node) => node,
-                None => {
-                    self.nodes.push(Node::default());
-                    let node = self.nodes.len() - 1;
-                    self.nodes[at].children.push((name.into(), node));
-                    node
-                }
-            };
-        }
-        if let Some(slot) = self.nodes[at].slot {
-            return slot;
-        }
-        let slot = self.slots;
-        self.nodes[at].slot = Some(slot);
-        self.slots += 1;
-        slot
-    }
-
-    fn child(&self, at: usize, name: &str) -> Option<usize> {
-        self.nodes[at].children.iter().find(|(child, _)| **child == *name).map(|&(_, node)| node)
-    }
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-const ROOT: usize = 0;
-
-// === impl Captures ===
-
-impl Captures {
-    /// What was found for `slot` in `text`, the text of the last [`scan_object`].
-    #[must_use]
-    pub fn get<'a>(&self, slot: usize, text: &'a str) -> Found<'a> {
-        match self.slots[slot] {
-            Capture::Missing => Found::Missing,
-            Capture::Null => Found::Null,
-            Capture::Bool(value) => Found::Bool(value),
-            Capture::Number(start, end) => Found::Number(&text[start..end]),
-            Capture::Plain(start, end) => Found::Text(RawText { raw: &text[start..end], escaped: false }),
-            Capture::Escaped(start, end) => Found::Text(RawText { raw: &text[start..end], escaped: true }),
-            Capture::Container => Found::Container,
-        }
-    }
-
-    /// As after a text that has none of the fields.
-    pub fn clear(&mut self, wanted: &Wanted) {
-        self.slots.clear();
-        self.slots.resize(wanted.slots, Capture::Missing);
-    }
-}
-
-// === impl RawText ===
-
-impl<'a> RawText<'a> {
-    /// The characters that are meant; `None` when an escape names half a surrogate pair.
-    #[must_use]
-    pub fn unescape(self) -> Option<Cow<'a, str>> {
-        if self.escaped { unescape(self.raw).map(Cow::Owned) } else { Some(Cow::Borrowed(self.raw)) }
-    }
-}
-
 /// Validates that `text` is one JSON object and remembers the wanted fields. Of a name that occurs twice the last counts.
 ///
 /// # Errors
 /// [`JsonError`] when it is no JSON object, or nested deeper than [`DEPTH_MAX`].
 pub fn scan_object(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<(), JsonError> {
-    captures.clear(wanted);
-    let mut scanner = Scanner { bytes: text.as_bytes(), text, at: 0, wanted, captures };
-    scanner.skip_space();
-    scanner.expect(b'{', "`{`")?;
-    scanner.object(ROOT, 1)?;
-    scanner.skip_space();
-    if scanner.at == text.len() { Ok(()) } else { Err(scanner.error("the end")) }
+    let mut scanner = Scanner::new(text, wanted, captures);
+    scanner.first_object(0)?;
+    scanner.end()
+}
+
+/// Validates that `text` is one JSON value of any kind. Fields are those of an object, or of the first element of an
+/// array, if that is an object; otherwise all are missing.
+///
+/// # Errors
+/// [`JsonError`] when it is no JSON value, or nested deeper than [`DEPTH_MAX`].
+pub fn scan_any(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(text, wanted, captures);
+    match scanner.peek() {
+        Some(b'{') => scanner.first_object(0)?,
+        Some(b'[') => scanner.first_array()?,
+        _ => scanner.skip_value(0)?,
+    }
+    scanner.end()
+}
+
+/// Validates that `text` is one or more JSON objects with white space between them, as a line each. Fields are those of
+/// the first.
+///
+/// # Errors
+/// [`JsonError`] when there is no object, anything else, or no white space between two, or one is nested deeper than
+/// [`DEPTH_MAX`].
+pub fn scan_lines(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(text, wanted, captures);
+    scanner.first_object(0)?;
+    loop {
+        let end = scanner.at;
+        scanner.skip_space();
+        match scanner.peek() {
+            None => return Ok(()),
+            Some(b'{') if scanner.at > end => scanner.skip_value(0)?,
+            Some(_) if scanner.at > end => return Err(scanner.error("`{`")),
+            Some(_) => return Err(scanner.error("white space or the end")),
+        }
+    }
 }
 
 /// Whether `text` is a JSON number.
@@ -184,9 +88,51 @@ struct Scanner<'t, 'w> {
 
 // === impl Scanner ===
 
-impl Scanner<'_, '_> {
+impl<'t, 'w> Scanner<'t, 'w> {
+    /// At the first character that is no white space.
+    fn new(text: &'t str, wanted: &'w Wanted, captures: &'w mut Captures) -> Self {
+        captures.clear(wanted);
+        let mut scanner = Self { bytes: text.as_bytes(), text, at: 0, wanted, captures };
+        scanner.skip_space();
+        scanner
+    }
+
+    fn end(&mut self) -> Result<(), JsonError> {
+        self.skip_space();
+        if self.at == self.text.len() { Ok(()) } else { Err(self.error("the end")) }
+    }
+
+    /// The object whose fields are wanted; `depth` containers are open around it.
+    fn first_object(&mut self, depth: u32) -> Result<(), JsonError> {
+        self.expect(b'{', "`{`")?;
+        self.object(Wanted::ROOT, depth + 1)
+    }
+
+    /// An array whose first element may have the wanted fields.
+    fn first_array(&mut self) -> Result<(), JsonError> {
+        self.expect(b'[', "`[`")?;
+        self.skip_space();
+        if self.take(b']') {
+            return Ok(());
+        }
+        if self.peek() == Some(b'{') {
+            self.first_object(1)?;
+        } else {
+            self.skip_value(1)?;
+        }
+        loop {
+            self.skip_space();
+            if self.take(b']') {
+                return Ok(());
+            }
+            self.expect(b',', "`,` or `]`")?;
+            self.skip_space();
+            self.skip_value(1)?;
+        }
+    }
+
     /// Behind the `{` of an object on the path to a wanted field.
-    fn object(&mut self, node: usize, depth: u32) -> Result<(), JsonError> {
+    fn object(&mut self, node: NodeId, depth: u32) -> Result<(), JsonError> {
         self.skip_space();
         if self.take(b'}') {
             return Ok(());
@@ -207,7 +153,7 @@ impl Scanner<'_, '_> {
         }
     }
 
-    fn match_name(&self, node: usize, start: usize, end: usize, escaped: bool) -> Option<usize> {
+    fn match_name(&self, node: NodeId, start: usize, end: usize, escaped: bool) -> Option<NodeId> {
         let raw = &self.text[start..end];
         if escaped {
             return self.wanted.child(node, &unescape(raw)?);
@@ -215,15 +161,15 @@ impl Scanner<'_, '_> {
         self.wanted.child(node, raw)
     }
 
-    fn wanted_value(&mut self, node: usize, depth: u32) -> Result<(), JsonError> {
-        self.forget(node);
+    fn wanted_value(&mut self, node: NodeId, depth: u32) -> Result<(), JsonError> {
+        self.captures.forget(self.wanted, node);
         let start = self.at;
         let capture = match self.peek() {
             Some(b'"') => match self.string("a string")? {
                 (start, end, true) => Capture::Escaped(start, end),
                 (start, end, false) => Capture::Plain(start, end),
             },
-            Some(b'{') if !self.wanted.nodes[node].children.is_empty() => {
+            Some(b'{') if self.wanted.has_children(node) => {
                 self.at += 1;
                 self.check_depth(depth + 1)?;
                 self.object(node, depth + 1)?;
@@ -240,20 +186,8 @@ impl Scanner<'_, '_> {
                 }
             }
         };
-        if let Some(slot) = self.wanted.nodes[node].slot {
-            self.captures.slots[slot] = capture;
-        }
+        self.captures.set(self.wanted, node, capture);
         Ok(())
-    }
-
-    /// A name that occurs again: what an earlier value held no longer counts.
-    fn forget(&mut self, node: usize) {
-        if let Some(slot) = self.wanted.nodes[node].slot {
-            self.captures.slots[slot] = Capture::Missing;
-        }
-        for child in 0..self.wanted.nodes[node].children.len() {
-            self.forget(self.wanted.nodes[node].children[child].1);
-        }
     }
 
     /// Any value, of which nothing is wanted; `depth` containers are open around it.
@@ -444,42 +378,4 @@ fn plain_prefix(bytes: &[u8]) -> usize {
         at += 8;
     }
     at + bytes[at..].iter().take_while(|&&byte| byte >= b' ' && byte != b'"' && byte != b'\\').count()
-}
-
-/// `raw` has passed [`Scanner::string`].
-fn unescape(raw: &str) -> Option<String> {
-    let mut text = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some((plain, escape)) = rest.split_once('\\') {
-        text.push_str(plain);
-        let (kind, behind) = escape.split_at(1);
-        rest = behind;
-        text.push(match kind {
-            "b" => '\u{8}',
-            "f" => '\u{c}',
-            "n" => '\n',
-            "r" => '\r',
-            "t" => '\t',
-            "u" => {
-                let (c, behind) = unescape_unicode(behind)?;
-                rest = behind;
-                c
-            }
-            other => other.chars().next()?,
-        });
-    }
-    text.push_str(rest);
-    Some(text)
-}
-
-fn unescape_unicode(digits: &str) -> Option<(char, &str)> {
-    let unit = |digits: &str| u16::from_str_radix(digits.get(..4)?, 16).ok();
-    let high = unit(digits)?;
-    let rest = &digits[4..];
-    if !(0xd800..0xdc00).contains(&high) {
-        return Some((char::from_u32(u32::from(high))?, rest));
-    }
-    let low = unit(rest.strip_prefix("\\u")?)?;
-    let pair = char::decode_utf16([high, low]).next()?.ok()?;
-    Some((pair, &rest[6..]))
 }

@@ -7,7 +7,10 @@
 //! Modules in reading order; each imports only from those above it.
 
 pub mod bad;
+mod faults;
+mod fields;
 pub mod json;
+mod input;
 mod event_time;
 mod partitions;
 mod plan;
@@ -19,6 +22,6 @@ pub mod decode;
 pub use bad::{BadReason, BadRecord};
 pub use decode::{Archived, FileReader, Kept, ReadError, ReadSummary, digest_file, kept, read_file};
 pub use encode::{Codec, FileEncoder, FileIdentity, FileSummary};
+pub use faults::{ShapeError, ShapeFault};
 pub use partitions::PartitionIdx;
-pub use plan::{ShapeError, ShapeFault};
 pub use route::{Pipeline, Routed};

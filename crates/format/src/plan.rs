@@ -10,25 +10,13 @@ use secor_core::shape::{
 };
 
 use crate::event_time;
-use crate::json::Wanted;
+use crate::faults::{Faults, ShapeError};
+use crate::fields::Wanted;
+use crate::input::Reader;
 
 /// Longest delimiter in bytes.
 pub(crate) const DELIMITER_BYTES_MAX: usize = 16;
 const EXTENSION_BYTES_MAX: usize = 32;
-
-/// Every mistake of a shape; at least one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShapeError {
-    pub faults: Vec<ShapeFault>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ShapeFault {
-    /// As in the configuration, below its `[[archive]]`: `timestamp.field`, `output_partitions[1]`.
-    pub key: String,
-    pub message: String,
-    pub hint: String,
-}
 
 pub(crate) struct Plan {
     pub input: InputFormat,
@@ -63,24 +51,11 @@ pub(crate) enum Source {
     Regex { regex: Regex, unit: TimeUnit },
 }
 
-// === impl ShapeError ===
-
-impl std::fmt::Display for ShapeError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for (i, fault) in self.faults.iter().enumerate() {
-            let separator = if i == 0 { "" } else { "; " };
-            write!(f, "{separator}`{}`: {}", fault.key, fault.message)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for ShapeError {}
-
 // === impl Plan ===
 
 impl Plan {
-    pub(crate) fn new(shape: &Shape) -> Result<Self, ShapeError> {
+    /// The plan, and the reader that fills what it looks at.
+    pub(crate) fn new(shape: &Shape) -> Result<(Self, Reader), ShapeError> {
         let mut faults = Faults(Vec::new());
         if shape.version != Shape::VERSION {
             faults.add("version", format!("version {} is not known", shape.version), "this program knows version 1");
@@ -92,12 +67,14 @@ impl Plan {
         let templates = parse_templates(shape, &mut faults);
         check_layout(shape, &mut faults);
         check_output(&shape.output, &mut faults);
-        let mut wanted = Wanted::new();
-        let fields = wanted_fields(shape, &templates, &mut wanted, &mut faults);
-        let source = compile_source(shape, zone.as_ref().ok(), &mut wanted, &mut faults);
-        if !faults.0.is_empty() {
+        let reader = Reader::new(&shape.input, &mut faults);
+        let mut wishes = Wishes { shape, reader: reader.as_ref(), wanted: Wanted::new(), faults: &mut faults };
+        let fields = wishes.of_templates(&templates);
+        let source = compile_source(zone.as_ref().ok(), &mut wishes);
+        let wanted = wishes.wanted;
+        let Some(reader) = reader.filter(|_| faults.0.is_empty()) else {
             return Err(ShapeError { faults: faults.0 });
-        }
+        };
         let parts = || templates.iter().flat_map(|template| &template.parts);
         let finest = |unit: fn(&TemplatePart) -> Option<CalendarUnit>| parts().filter_map(unit).min();
         let timestamp_unit = finest(|part| if let TemplatePart::Timestamp(it) = part { Some(it.unit()) } else { None });
@@ -105,7 +82,7 @@ impl Plan {
         let offset_steps =
             parts().filter_map(|part| if let TemplatePart::Offset(it) = part { Some(*it) } else { None });
         let (missing, bad) = (shape.timestamp.missing, shape.timestamp.bad);
-        Ok(Self {
+        let plan = Self {
             input: shape.input.format,
             event_time: source.zip(timestamp_unit).map(|(source, unit)| EventTimePlan { source, missing, bad, unit }),
             clock_unit,
@@ -115,17 +92,57 @@ impl Plan {
             delimiter: (shape.output.format == OutputFormat::Text).then(|| shape.output.delimiter.as_bytes().into()),
             wanted,
             templates,
-        })
+        };
+        Ok((plan, reader))
     }
 }
 
-struct Faults(Vec<ShapeFault>);
+/// The fields that a shape names, on their way into the tree of wanted ones.
+struct Wishes<'a> {
+    shape: &'a Shape,
+    /// `None`: the input is at fault, and nothing can be said of its fields.
+    reader: Option<&'a Reader>,
+    wanted: Wanted,
+    faults: &'a mut Faults,
+}
 
-// === impl Faults ===
+// === impl Wishes ===
 
-impl Faults {
-    fn add(&mut self, key: impl Into<String>, message: impl Into<String>, hint: impl Into<String>) {
-        self.0.push(ShapeFault { key: key.into(), message: message.into(), hint: hint.into() });
+impl Wishes<'_> {
+    fn of_templates(&mut self, templates: &[OutputPartitionTemplate]) -> Vec<usize> {
+        let mut slots = Vec::new();
+        for template in templates {
+            for part in &template.parts {
+                let TemplatePart::Field(path) = part else { continue };
+                let position = self.shape.output_partitions.iter().position(|text| *text == template.text);
+                let key = format!("output_partitions[{}]", position.unwrap_or_default());
+                slots.extend(self.want(&key, path));
+            }
+        }
+        slots
+    }
+
+    fn of_timestamp(&mut self) -> Option<usize> {
+        let Some(field) = &self.shape.timestamp.field else {
+            let message = "the source needs a field, and none is named";
+            self.faults.add("timestamp.field", message, "name it, such as `meta.ts`");
+            return None;
+        };
+        self.want("timestamp.field", field)
+    }
+
+    fn want(&mut self, key: &str, path: &str) -> Option<usize> {
+        let separator = &self.shape.timestamp.separator;
+        let names: Vec<&str> = if separator.is_empty() { vec![path] } else { path.split(separator).collect() };
+        if names.iter().any(|name| name.is_empty()) {
+            self.faults.add(key, "a name in the field's path is empty", "write a path such as `meta.ts`");
+            return None;
+        }
+        if let Some(objection) = self.reader?.objection(&names) {
+            self.faults.add(key, format!("field `{path}` is named, but {}", objection.why), objection.hint);
+            return None;
+        }
+        Some(self.wanted.add(names))
     }
 }
 
@@ -181,68 +198,23 @@ fn check_output(output: &Output, faults: &mut Faults) {
     }
 }
 
-fn wanted_fields(
-    shape: &Shape,
-    templates: &[OutputPartitionTemplate],
-    wanted: &mut Wanted,
-    faults: &mut Faults,
-) -> Vec<usize> {
-    let mut slots = Vec::new();
-    for template in templates {
-        for part in &template.parts {
-            let TemplatePart::Field(path) = part else { continue };
-            let position = shape.output_partitions.iter().position(|text| *text == template.text).unwrap_or_default();
-            let key = format!("output_partitions[{position}]");
-            slots.extend(want(&key, path, shape, wanted, faults));
-        }
-    }
-    slots
-}
-
-fn want(key: &str, path: &str, shape: &Shape, wanted: &mut Wanted, faults: &mut Faults) -> Option<usize> {
-    if shape.input.format != InputFormat::Json {
-        let message = format!("field `{path}` is named, but only `json` input has fields");
-        faults.add(key, message, "set `input = { format = \"json\" }`");
-        return None;
-    }
-    let separator = &shape.timestamp.separator;
-    let path: Vec<&str> = if separator.is_empty() { vec![path] } else { path.split(separator).collect() };
-    if path.iter().any(|name| name.is_empty()) {
-        faults.add(key, "a name in the field's path is empty", "write a path such as `meta.ts`");
-        return None;
-    }
-    Some(wanted.add(path))
-}
-
 /// Where event times come from, checked even if no template names them.
-fn compile_source(shape: &Shape, zone: Option<&Zone>, wanted: &mut Wanted, faults: &mut Faults) -> Option<Source> {
-    let timestamp = &shape.timestamp;
+fn compile_source(zone: Option<&Zone>, wishes: &mut Wishes<'_>) -> Option<Source> {
+    let timestamp = &wishes.shape.timestamp;
     let source = timestamp.effective_source();
-    check_unused(timestamp, source, faults);
+    check_unused(timestamp, source, wishes.faults);
     let pattern = || timestamp.pattern.clone().unwrap_or_default();
     match source {
         TimestampSource::Kafka => Some(Source::Kafka),
         TimestampSource::Clock => Some(Source::Clock),
-        TimestampSource::Field => {
-            want_time(shape, wanted, faults).map(|slot| Source::Number { slot, unit: timestamp.unit })
-        }
-        TimestampSource::Iso8601 => want_time(shape, wanted, faults).map(|slot| Source::Iso8601 { slot }),
+        TimestampSource::Field => wishes.of_timestamp().map(|slot| Source::Number { slot, unit: timestamp.unit }),
+        TimestampSource::Iso8601 => wishes.of_timestamp().map(|slot| Source::Iso8601 { slot }),
         TimestampSource::Pattern => {
-            check_pattern(timestamp, zone, faults);
-            want_time(shape, wanted, faults).map(|slot| Source::Pattern { slot, pattern: pattern() })
+            check_pattern(timestamp, zone, wishes.faults);
+            wishes.of_timestamp().map(|slot| Source::Pattern { slot, pattern: pattern() })
         }
         TimestampSource::Regex => {
-            compile_regex(timestamp, faults).map(|regex| Source::Regex { regex, unit: timestamp.unit })
-        }
-    }
-}
-
-fn want_time(shape: &Shape, wanted: &mut Wanted, faults: &mut Faults) -> Option<usize> {
-    match &shape.timestamp.field {
-        Some(field) => want("timestamp.field", field, shape, wanted, faults),
-        None => {
-            faults.add("timestamp.field", "the source needs a field, and none is named", "name it, such as `meta.ts`");
-            None
+            compile_regex(timestamp, wishes.faults).map(|regex| Source::Regex { regex, unit: timestamp.unit })
         }
     }
 }

@@ -10,16 +10,18 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
 use secor_core::layout::{
-    DEFAULT_PARTITION, OUTPUT_PARTITION_BYTES_MAX, TemplatePart, TimeBucket, check_segment, push_escaped,
+    DEFAULT_PARTITION, OUTPUT_PARTITION_BYTES_MAX, TemplatePart, TimeBucket, Zone, check_segment, push_escaped,
 };
 use secor_core::record::Record;
-use secor_core::shape::{InputFormat, Shape, TimestampPolicy};
+use secor_core::shape::{InputFormat, Shape, TimeUnit, TimestampPolicy};
 
 use crate::bad::{BadReason, BadRecord};
 use crate::event_time;
-use crate::json::{Captures, Found, scan_object};
+use crate::faults::ShapeError;
+use crate::fields::{Captures, Found};
+use crate::input::Reader;
 use crate::partitions::{PartitionIdx, Partitions};
-use crate::plan::{DELIMITER_BYTES_MAX, EventTimePlan, Plan, ShapeError, Source};
+use crate::plan::{DELIMITER_BYTES_MAX, EventTimePlan, Plan, Source};
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ const BUCKETS_MAX: usize = 1_024;
 /// What a worker needs to route the records of one archive; reused for many batches.
 pub struct Pipeline {
     plan: Plan,
+    reader: Reader,
     captures: Captures,
     buckets: Buckets,
     /// The begin of the bucket that holds the batch's clock value.
@@ -61,9 +64,11 @@ impl Pipeline {
     /// # Errors
     /// [`ShapeError`] with all mistakes of the shape at once.
     pub fn new(shape: &Shape) -> Result<Self, ShapeError> {
+        let (plan, reader) = Plan::new(shape)?;
         Ok(Self {
-            plan: Plan::new(shape)?,
-            captures: Captures::default(),
+            captures: reader.captures(),
+            plan,
+            reader,
             buckets: Buckets::default(),
             clock: None,
             partitions: Partitions::new(),
@@ -80,16 +85,25 @@ impl Pipeline {
     /// # Panics
     /// When a template or the timestamp source names the clock and `clock_ms` is outside the years 1 to 9999.
     pub fn route<'r>(&mut self, record: &Record<'r>, clock_ms: i64) -> Result<Routed<'r>, BadRecord> {
-        let text = self.check_input(record.value)?;
+        let input = match record.value {
+            Some(value) => {
+                self.reader.read(value, &self.plan.wanted, &mut self.captures)?;
+                value
+            }
+            None => {
+                self.captures.clear(&self.plan.wanted);
+                &[]
+            }
+        };
         let value = match (record.value, &self.plan.delimiter) {
             (Some(value), Some(delimiter)) => Some(storable(value, delimiter, self.plan.input)?),
             (value, _) => value.map(Cow::Borrowed),
         };
         let event_time = match &self.plan.event_time {
-            Some(plan) => event_time(plan, &self.plan, &self.captures, record, text, clock_ms)?,
+            Some(plan) => event_time(plan, &self.plan, &self.captures, record, input, clock_ms)?,
             None => None,
         };
-        let partition = self.partition(record, text, event_time, clock_ms)?;
+        let partition = self.partition(record, input, event_time, clock_ms)?;
         Ok(Routed { partition, event_time, value })
     }
 
@@ -114,32 +128,10 @@ impl Pipeline {
         self.buckets.ranges.clear();
     }
 
-    /// Validates the value and captures the wanted fields; the text is the empty one where there is nothing to look at.
-    fn check_input<'r>(&mut self, value: Option<&'r [u8]>) -> Result<&'r str, BadRecord> {
-        let Some(value) = value else {
-            self.captures.clear(&self.plan.wanted);
-            return Ok("");
-        };
-        match self.plan.input {
-            InputFormat::Bytes => Ok(""),
-            InputFormat::Text => match simdutf8::basic::from_utf8(value) {
-                Ok(text) => Ok(text),
-                Err(_) => Err(BadReason::NotUtf8.with(utf8_detail(value))),
-            },
-            InputFormat::Json => match simdutf8::basic::from_utf8(value) {
-                Ok(text) => match scan_object(text, &self.plan.wanted, &mut self.captures) {
-                    Ok(()) => Ok(text),
-                    Err(error) => Err(BadReason::NotJson.with(error.to_string())),
-                },
-                Err(_) => Err(BadReason::NotJson.with(utf8_detail(value))),
-            },
-        }
-    }
-
     fn partition(
         &mut self,
         record: &Record<'_>,
-        text: &str,
+        input: &[u8],
         event_time: Option<i64>,
         clock_ms: i64,
     ) -> Result<PartitionIdx, BadRecord> {
@@ -160,14 +152,12 @@ impl Pipeline {
             self.key.extend_from_slice(&(record.offset.get() / step).to_le_bytes());
         }
         for &slot in &self.plan.fields {
-            let value = field_value(self.captures.get(slot, text))?;
-            self.key.extend_from_slice(&value.len().to_le_bytes());
-            self.key.extend_from_slice(value.as_bytes());
+            push_key(&mut self.key, self.captures.get(slot, input))?;
         }
         if let Some(partition) = self.partitions.find(&self.key) {
             return Ok(partition);
         }
-        let name = self.render(record, text, event_time, clock_ms)?;
+        let name = self.render(record, input, event_time, clock_ms)?;
         Ok(self.partitions.insert(&self.key, name))
     }
 
@@ -175,7 +165,7 @@ impl Pipeline {
     fn render(
         &self,
         record: &Record<'_>,
-        text: &str,
+        input: &[u8],
         event_time: Option<i64>,
         clock_ms: i64,
     ) -> Result<String, BadRecord> {
@@ -197,7 +187,7 @@ impl Pipeline {
                     }
                     (TemplatePart::Field(_), _) => {
                         let slot = *fields.next().expect("every field placeholder has a slot");
-                        push_escaped(&mut name, &field_value(self.captures.get(slot, text))?);
+                        push_escaped(&mut name, &field_value(self.captures.get(slot, input))?);
                     }
                 }
             }
@@ -248,21 +238,19 @@ fn event_time(
     plan: &Plan,
     captures: &Captures,
     record: &Record<'_>,
-    text: &str,
+    input: &[u8],
     clock_ms: i64,
 ) -> Result<Option<i64>, BadRecord> {
     let read = match &time.source {
         Source::Kafka => kafka_time(record),
         Source::Clock => Ok(clock_ms),
-        Source::Number { slot, unit } => {
-            scalar_text(captures.get(*slot, text), |number| event_time::from_number(number, *unit))
-        }
+        Source::Number { slot, unit } => numeric_time(captures.get(*slot, input), *unit, &plan.zone),
         Source::Iso8601 { slot } => {
-            scalar_text(captures.get(*slot, text), |time| event_time::from_iso8601(time, &plan.zone))
+            textual_time(captures.get(*slot, input), &plan.zone, |time| event_time::from_iso8601(time, &plan.zone))
         }
-        Source::Pattern { slot, pattern } => {
-            scalar_text(captures.get(*slot, text), |time| event_time::from_pattern(time, pattern, &plan.zone))
-        }
+        Source::Pattern { slot, pattern } => textual_time(captures.get(*slot, input), &plan.zone, |time| {
+            event_time::from_pattern(time, pattern, &plan.zone)
+        }),
         Source::Regex { regex, unit } => match record.value.and_then(|value| regex.captures(value)?.get(1)) {
             None => Err(NoTime::Missing),
             Some(group) => match std::str::from_utf8(group.as_bytes()) {
@@ -277,15 +265,32 @@ fn event_time(
     }
 }
 
-fn scalar_text(found: Found<'_>, read: impl Fn(&str) -> Result<i64, String>) -> Result<i64, NoTime> {
+/// A number, a numeric string, or what the format knows as a time.
+fn numeric_time(found: Found<'_>, unit: TimeUnit, zone: &Zone) -> Result<i64, NoTime> {
+    match found {
+        Found::Integer(value) => event_time::from_integer(value, unit).map_err(NoTime::Bad),
+        Found::Single(value) => event_time::from_float(f64::from(value), unit).map_err(NoTime::Bad),
+        Found::Double(value) => event_time::from_float(value, unit).map_err(NoTime::Bad),
+        found => textual_time(found, zone, |text| event_time::from_number(text, unit)),
+    }
+}
+
+/// What a text says, or what the format knows as a time.
+fn textual_time(found: Found<'_>, zone: &Zone, read: impl Fn(&str) -> Result<i64, String>) -> Result<i64, NoTime> {
     match found {
         Found::Missing | Found::Null => Err(NoTime::Missing),
         Found::Number(text) => read(text).map_err(NoTime::Bad),
+        Found::Integer(value) => read(&value.to_string()).map_err(NoTime::Bad),
+        Found::Single(value) => read(&value.to_string()).map_err(NoTime::Bad),
+        Found::Double(value) => read(&value.to_string()).map_err(NoTime::Bad),
         Found::Text(raw) => match raw.unescape() {
             Some(text) => read(&text).map_err(NoTime::Bad),
             None => Err(NoTime::Bad("the time field is no text".to_owned())),
         },
-        Found::Bool(_) | Found::Container => Err(NoTime::Bad("the time field is no number and no string".to_owned())),
+        Found::Time(time) => event_time::from_time(time, zone).map_err(NoTime::Bad),
+        Found::Bool(_) | Found::Binary | Found::Container => {
+            Err(NoTime::Bad("the time field is no number and no string".to_owned()))
+        }
     }
 }
 
@@ -323,13 +328,43 @@ fn field_value(found: Found<'_>) -> Result<Cow<'_, str>, BadRecord> {
         Found::Bool(true) => Ok(Cow::Borrowed("true")),
         Found::Bool(false) => Ok(Cow::Borrowed("false")),
         Found::Number(text) => Ok(Cow::Borrowed(text)),
-        Found::Text(raw) => {
-            raw.unescape().ok_or_else(|| BadReason::FieldNotScalar.with("a field of the output partition is no text"))
-        }
+        Found::Integer(value) => Ok(Cow::Owned(value.to_string())),
+        Found::Single(value) => Ok(Cow::Owned(value.to_string())),
+        Found::Double(value) => Ok(Cow::Owned(value.to_string())),
+        Found::Text(raw) => raw.unescape().ok_or_else(no_text),
+        Found::Time(time) => event_time::iso_text(time).map(Cow::Owned).ok_or_else(no_text),
+        Found::Binary => Err(no_text()),
         Found::Container => {
             Err(BadReason::FieldNotScalar.with("a field of the output partition is an object or an array"))
         }
     }
+}
+
+#[cold]
+fn no_text() -> BadRecord {
+    BadReason::FieldNotScalar.with("a field of the output partition is no text")
+}
+
+/// Adds a field's value to the key of the cache, without formatting numbers: what differs here may still get one name.
+fn push_key(key: &mut Vec<u8>, found: Found<'_>) -> Result<(), BadRecord> {
+    // what is no text has a length that no text has
+    const INTEGER: usize = usize::MAX;
+    const SINGLE: usize = usize::MAX - 1;
+    const DOUBLE: usize = usize::MAX - 2;
+    let mut push = |len: usize, bytes: &[u8]| {
+        key.extend_from_slice(&len.to_le_bytes());
+        key.extend_from_slice(bytes);
+    };
+    match found {
+        Found::Integer(value) => push(INTEGER, &value.to_le_bytes()),
+        Found::Single(value) => push(SINGLE, &value.to_bits().to_le_bytes()),
+        Found::Double(value) => push(DOUBLE, &value.to_bits().to_le_bytes()),
+        found => {
+            let value = field_value(found)?;
+            push(value.len(), value.as_bytes());
+        }
+    }
+    Ok(())
 }
 
 /// The value as one line, or why it can't be one.
@@ -360,12 +395,4 @@ fn find_in_stream(value: &[u8], delimiter: &[u8]) -> Option<usize> {
     seam[tail.len()..].copy_from_slice(delimiter);
     let at = memmem::find(seam, delimiter).expect("it ends with the delimiter");
     (at < tail.len()).then(|| value.len() - tail.len() + at)
-}
-
-#[cold]
-fn utf8_detail(value: &[u8]) -> String {
-    match std::str::from_utf8(value) {
-        Err(error) => format!("no UTF-8 at byte {}", error.valid_up_to()),
-        Ok(_) => "no UTF-8".to_owned(),
-    }
 }

@@ -109,3 +109,40 @@ fn patterns() {
         assert!(check_pattern(pattern, &berlin).is_err(), "{pattern}");
     }
 }
+
+#[test]
+fn numbers_of_machines_read_as_texts_do() {
+    use TimeUnit::{Auto, Microseconds, Milliseconds, Nanoseconds, Seconds};
+    for unit in [Auto, Seconds, Milliseconds, Microseconds, Nanoseconds] {
+        for value in [0, -1, 1_700_000_000, 1_700_000_000_123, 1_700_000_000_123_456_789, i128::from(u64::MAX)] {
+            assert_eq!(from_integer(value, unit), from_number(&value.to_string(), unit), "{value} {unit:?}");
+        }
+        for value in [0.5, -1.9, 1.7e9, 1_700_000_000.999, 1e300, -0.0] {
+            let text = serde_json::to_string(&value).unwrap();
+            assert_eq!(from_float(value, unit).ok(), from_number(&text, unit).ok(), "{value} {unit:?}");
+        }
+    }
+    assert_eq!(from_float(f64::NAN, Auto), Err("`NaN` is no number of time".to_owned()));
+    assert!(from_float(f64::INFINITY, Auto).is_err());
+}
+
+#[test]
+fn times_of_formats() {
+    let berlin = zone("Europe/Berlin");
+    let instant = |value, per_second| Time::instant(value, per_second);
+    for (time, ms, text) in [
+        (instant(1_700_000_000_123, 1_000), utc("2023-11-14T22:13:20.123Z"), "2023-11-14T22:13:20.123Z"),
+        (instant(-1, 1_000_000_000), -1, "1969-12-31T23:59:59.999999999Z"),
+        (instant(-1_001, 1_000), -1_001, "1969-12-31T23:59:58.999Z"),
+        (Time::civil(1_709_210_096_789_000, 1_000_000), utc("2024-02-29T11:34:56.789Z"), "2024-02-29T12:34:56.789"),
+        (Time::Date { days: 19_782 }, utc("2024-02-28T23:00:00Z"), "2024-02-29"),
+        (Time::Date { days: -1 }, utc("1969-12-30T23:00:00Z"), "1969-12-31"),
+    ] {
+        assert_eq!(from_time(time, &berlin), Ok(ms), "{text}");
+        assert_eq!(iso_text(time).as_deref(), Some(text));
+    }
+    let beyond = Time::instant(i64::MAX, 1);
+    assert!(from_time(beyond, &berlin).is_err());
+    assert_eq!(iso_text(beyond), None);
+    assert!(from_time(Time::Date { days: i32::MAX }, &berlin).is_err());
+}

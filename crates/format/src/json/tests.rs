@@ -11,6 +11,59 @@ fn error(text: &str) -> String {
     scan_object(text, &Wanted::new(), &mut Captures::default()).unwrap_err().to_string()
 }
 
+#[test]
+fn any_value_and_the_fields_of_its_first_object() {
+    let mut wanted = Wanted::new();
+    let slot = wanted.add(["a"]);
+    let mut captures = Captures::default();
+    for (text, found) in [
+        (r#" {"a":1} "#, Some(Found::Number("1"))),
+        (r#"[{"a":1},{"a":2},[{"a":3}],4]"#, Some(Found::Number("1"))),
+        (r#"[ {"b":[{"a":1}]} , {"a":2} ]"#, Some(Found::Missing)),
+        (r#"[[{"a":1}],{"a":2}]"#, Some(Found::Missing)),
+        ("[]", Some(Found::Missing)),
+        (" [ ] ", Some(Found::Missing)),
+        ("[1, 2]", Some(Found::Missing)),
+        ("null", Some(Found::Missing)),
+        (r#""a""#, Some(Found::Missing)),
+        ("-1.5e3", Some(Found::Missing)),
+        ("", None),
+        ("[1,]", None),
+        ("[,1]", None),
+        ("[1", None),
+        (r#"[{"a":1}"#, None),
+        (r#"[{"a":1} {"a":2}]"#, None),
+        ("1 2", None),
+        ("nul", None),
+    ] {
+        let scanned = scan_any(text, &wanted, &mut captures);
+        assert_eq!(scanned.ok().map(|()| captures.get(slot, text)), found, "{text}");
+    }
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    assert!(scan_any(&nested(127), &wanted, &mut captures).is_ok());
+    assert!(scan_any(&nested(128), &wanted, &mut captures).is_err());
+}
+
+#[test]
+fn lines_and_the_fields_of_the_first() {
+    let mut wanted = Wanted::new();
+    let slot = wanted.add(["a"]);
+    let mut captures = Captures::default();
+    for (text, found) in [
+        ("{\"a\":1}", Ok(Found::Number("1"))),
+        ("\n{\"a\":1}\r\n\r\n{\"a\":2}\n", Ok(Found::Number("1"))),
+        ("{} {\"a\":2}", Ok(Found::Missing)),
+        ("", Err("expected `{` at byte 0")),
+        ("{}{}", Err("expected white space or the end at byte 2")),
+        ("{}\n[]", Err("expected `{` at byte 3")),
+        ("{}\n{\"a\"}", Err("expected `:` at byte 7")),
+        ("[]\n{}", Err("expected `{` at byte 0")),
+    ] {
+        let scanned = scan_lines(text, &wanted, &mut captures).map_err(|error| error.to_string());
+        assert_eq!(scanned.map(|()| captures.get(slot, text)), found.map_err(str::to_owned), "{text}");
+    }
+}
+
 /// What is found at `a` and at `m.t`.
 fn found(text: &str) -> [String; 2] {
     let mut wanted = Wanted::new();

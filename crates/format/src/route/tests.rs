@@ -11,7 +11,7 @@ const CLOCK_MS: i64 = 1_800_000_000_000;
 fn shape(input: InputFormat, templates: &[&str]) -> Shape {
     Shape {
         version: Shape::VERSION,
-        input: Input { format: input },
+        input: Input { format: input, ..Input::default() },
         timestamp: Timestamp { separator: ".".to_owned(), ..Timestamp::default() },
         time_zone: "UTC".to_owned(),
         output_partitions: templates.iter().map(|&text| text.to_owned()).collect(),
@@ -191,6 +191,68 @@ fn fields_that_read_alike_side_by_side_are_told_apart() {
     let mut pipeline = Pipeline::new(&shape(InputFormat::Json, &["a={field:a}", "b={field:b}"])).unwrap();
     assert_eq!(to(&mut pipeline, r#"{"a":"x","b":"yz"}"#).unwrap(), "a=x/b=yz");
     assert_eq!(to(&mut pipeline, r#"{"a":"xy","b":"z"}"#).unwrap(), "a=xy/b=z");
+}
+
+#[test]
+fn messagepack_makes_the_partitions_that_json_makes() {
+    let templates = ["dt={timestamp:%Y-%m-%d}", "c={field:c}"];
+    let mut shape = shape(InputFormat::MessagePack, &templates);
+    shape.timestamp.field = Some("t".to_owned());
+    shape.output.format = OutputFormat::Sequence;
+    let mut pipeline = Pipeline::new(&shape).unwrap();
+    for (country, expected) in [
+        (&b"\xa2DE"[..], Ok("DE")),
+        (b"\xc4\x02DE", Ok("DE")),
+        (b"\x07", Ok("7")),
+        (b"\xcc\x07", Ok("7")),
+        (b"\xff", Ok("-1")),
+        (b"\xca\x3d\xcc\xcc\xcd", Ok("0.1")),
+        (b"\xcb\x3f\xb9\x99\x99\x99\x99\x99\x9a", Ok("0.1")),
+        (b"\xd6\xff\x00\x00\x00\x00", Ok("1970-01-01T00%3A00%3A00Z")),
+        (b"\xc3", Ok("true")),
+        (b"\xc0", Ok("__HIVE_DEFAULT_PARTITION__")),
+        (b"\xa0", Ok("__HIVE_DEFAULT_PARTITION__")),
+        (b"\xa1\xff", Err(BadReason::FieldNotScalar)),
+        (b"\x90", Err(BadReason::FieldNotScalar)),
+    ] {
+        let value = [&b"\x82\xa1t\xce\x65\x53\xf1\x00\xa1c"[..], country].concat();
+        let expected = expected.map(|country| format!("dt=2023-11-14/c={country}"));
+        assert_eq!(routed(&mut pipeline, &record(Some(&value))), expected, "{country:?}");
+    }
+    assert_eq!(pipeline.partitions(), 7);
+    let instant = b"\x81\xa1t\xd6\xff\x65\x53\xf1\x00";
+    assert_eq!(pipeline.route(&record(Some(instant)), CLOCK_MS).unwrap().event_time, Some(TIME_MS));
+    for (time, reason) in [(&b"\xc3"[..], BadReason::TimestampBad), (b"\xc0", BadReason::TimestampMissing)] {
+        let value = [&b"\x81\xa1t"[..], time].concat();
+        assert_eq!(routed(&mut pipeline, &record(Some(&value))), Err(reason));
+    }
+    assert_eq!(routed(&mut pipeline, &record(Some(b"\x90"))), Err(BadReason::NotMessagePack));
+}
+
+#[test]
+fn named_groups_are_the_fields_of_text() {
+    let mut shape = shape(InputFormat::Text, &["dt={timestamp:%Y-%m-%d}", "host={field:host}"]);
+    shape.input.pattern = Some(r"^(?<host>\S+) (?:-|\[(?<at>[^\]]+)\])".to_owned());
+    shape.timestamp.source = Some(TimestampSource::Pattern);
+    shape.timestamp.field = Some("at".to_owned());
+    shape.timestamp.pattern = Some("%d/%b/%Y:%H:%M:%S %z".to_owned());
+    let mut pipeline = Pipeline::new(&shape).unwrap();
+    assert_eq!(to(&mut pipeline, "web1 [10/Oct/2000:13:55:36 -0700] x").unwrap(), "dt=2000-10-10/host=web1");
+    assert_eq!(to(&mut pipeline, "web1 -"), Err(BadReason::TimestampMissing));
+    assert_eq!(to(&mut pipeline, "web1 [now]"), Err(BadReason::TimestampBad));
+    assert_eq!(to(&mut pipeline, "web1"), Err(BadReason::NoMatch));
+    assert_eq!(routed(&mut pipeline, &record(Some(b"\xff"))), Err(BadReason::NotUtf8));
+    assert_eq!(routed_null(&mut pipeline), Err(BadReason::TimestampMissing));
+    shape.timestamp.field = Some("zeit".to_owned());
+    shape.input.pattern = Some("(".to_owned());
+    let keys = |shape: &Shape| {
+        let faults = Pipeline::new(shape).err().unwrap().faults;
+        faults.into_iter().map(|fault| format!("{}: {}", fault.key, fault.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(keys(&shape), ["input.pattern: regular expression `(`: unclosed group"]);
+    shape.input.pattern = Some("(?<host>.)(.)".to_owned());
+    let message = "timestamp.field: field `zeit` is named, but the pattern of the input has no group of that name";
+    assert_eq!(keys(&shape), [message]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! other archives, the limits.
 
 use secor_core::layout::{Layout, OutputPartitionTemplate};
-use secor_core::shape::{Compression, OutputFormat, TimestampSource};
+use secor_core::shape::{Compression, InputFormat, OutputFormat, TimestampSource};
 use secor_format::Pipeline;
 
 use super::document::{ArchiveTable, FlushTable};
@@ -41,10 +41,15 @@ pub(super) fn archive(path: &str, archive: &ArchiveTable, limits: &Limits, findi
     let mut rules = Rules { path, archive, findings };
     rules.shape();
     rules.clock();
+    rules.input();
     rules.output();
     rules.topic_names();
     rules.flush(limits);
 }
+
+/// Keys of the input, the format that they are for, and its word.
+const INPUT_KEYS: [(&str, InputFormat, &str); 2] =
+    [("input.json", InputFormat::Json, "json"), ("input.pattern", InputFormat::Text, "text")];
 
 struct Rules<'a> {
     path: &'a str,
@@ -85,6 +90,18 @@ impl Rules<'_> {
                 let why = format!("`{text}` asks for the event time, and source `clock` has one for the whole batch");
                 let hint = "write {clock:...}, or name another source";
                 self.mistake(&[&key, "timestamp.source"], "ambiguous", why, hint);
+            }
+        }
+    }
+
+    /// Keys of one input format beside another.
+    fn input(&mut self) {
+        let format = self.archive.input.format;
+        for (key, owner, word) in INPUT_KEYS {
+            if format != owner && self.is_written(key) {
+                let hint = format!("leave it out, or set format = \"{word}\"");
+                let why = format!("it is for format `{word}`");
+                self.mistake(&[key, "input.format"], "has no effect", why, hint);
             }
         }
     }
@@ -167,9 +184,9 @@ fn related(key: &str) -> &'static [&'static str] {
     match key {
         "output.level" => &["output.compression"],
         "output.delimiter" => &["output.format"],
-        "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input.format", "time_zone"],
+        "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input.format", "input.pattern", "time_zone"],
         "layout" => &["output_partitions"],
-        key if key.starts_with("output_partitions") => &["input.format"],
+        key if key.starts_with("output_partitions") => &["input.format", "input.pattern"],
         _ => &[],
     }
 }

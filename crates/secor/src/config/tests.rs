@@ -280,7 +280,7 @@ fn contradictions_are_refused() {
         (s3("endpoint = \"http://x:1/bucket\"\nallow_http = true"), "`http://x:1/bucket` has a path"),
         (
             archive_with("timestamp = { field = \"ts\" }"),
-            "timestamp.field: not valid: field `ts` is named, but only `json` input",
+            "timestamp.field: not valid: field `ts` is named, but `bytes` input has no fields",
         ),
         (json("timestamp = { source = \"iso8601\" }"), "timestamp.field: not valid: the source needs a field"),
         (
