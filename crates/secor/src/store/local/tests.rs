@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use tempfile::TempDir;
 
 use super::*;
-use crate::store::{StagedFile, StoreSettings, open};
+use crate::store::{FileSettings, StagedFile, StoreSettings, open};
 
 const DIGEST: Digest = Digest(0x1234);
 
@@ -159,4 +159,26 @@ fn errors_of_the_operating_system_fall_into_classes() {
     assert_eq!(class(libc::ENOTDIR), Class::Invalid);
     assert_eq!(class(libc::EIO), Class::Unavailable);
     assert_eq!(class(libc::EMFILE), Class::Unavailable);
+}
+
+#[tokio::test]
+async fn files_and_folders_get_the_configured_permissions() {
+    let folder = TempDir::new().expect("a folder");
+    let url = format!("file://{}", folder.path().display());
+    let modes = FileSettings { file_mode: Some("0640".to_owned()), folder_mode: Some("2750".to_owned()) };
+    let store = open(&StoreSettings { file: modes, ..StoreSettings::at(url) }).expect("a store");
+    let staged = folder.path().join("staged");
+    std::fs::write(&staged, b"x").expect("writable");
+    let staged = StagedFile { path: staged, len: 1, digest: None };
+    store.create("a/bytes", Bytes::from("x").into(), &Attributes::default()).await.expect("free");
+    store.create("a/file", staged.into(), &Attributes::default()).await.expect("free");
+    let mode = |path: &str| {
+        let metadata = std::fs::metadata(folder.path().join(path)).expect("there");
+        std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o7777
+    };
+    assert_eq!([mode("a"), mode("_secor/tmp"), mode("a/bytes"), mode("a/file")], [0o2750, 0o2750, 0o640, 0o640]);
+
+    let modes = FileSettings { file_mode: Some("rw".to_owned()), folder_mode: None };
+    let error = open(&StoreSettings { file: modes, ..StoreSettings::at("file:///tmp") }).expect_err("no permissions");
+    assert_eq!(error.class, Class::Invalid);
 }

@@ -18,6 +18,7 @@ static DIALECT: Dialect = Dialect {
     // 5,000 MiB: Put Blob since version 2019-12-12
     object_bytes_max: 5000 << 20,
     digest_metadata: "secor_records",
+    keeps_backslashes: false,
     hint_denied: "check the credentials and that they allow reading, adding and listing blobs (a role with read and add \
                   of blobs, or a signature with the permissions r, c and l), and this host's clock",
     hint_credentials: "set `account_key`, `sas_token` or `client_id` with its secret in `[store.azure]`, or give the \

@@ -184,6 +184,7 @@ mod tests {
     static DIALECT: Dialect = Dialect {
         object_bytes_max: 1,
         digest_metadata: "d",
+        keeps_backslashes: true,
         hint_denied: "grant",
         hint_credentials: "log in",
         hint_elsewhere: "elsewhere",

@@ -19,6 +19,7 @@ static DIALECT: Dialect = Dialect {
     // 5 TiB are allowed; what is repeated as a whole after a broken connection should be smaller
     object_bytes_max: 5 << 30,
     digest_metadata: "secor-records",
+    keeps_backslashes: true,
     hint_denied: "check the credentials and that they allow storage.objects.create, .get and .list on the bucket (the \
                   roles Storage Object Creator and Storage Object Viewer)",
     hint_credentials: "set `credentials_file` in `[store.gs]`, or GOOGLE_APPLICATION_CREDENTIALS, or give the machine a \

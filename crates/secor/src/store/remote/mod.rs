@@ -104,6 +104,8 @@ struct Dialect {
     /// The metadata key (behind `x-amz-meta-`, `x-goog-meta-`, `x-ms-meta-`) that holds a data file's digest: persisted,
     /// never change.
     digest_metadata: &'static str,
+    /// A key is stored under its own name even with a backslash in it.
+    keeps_backslashes: bool,
     /// What to grant to who is denied.
     hint_denied: &'static str,
     /// What to do without credentials.
@@ -142,6 +144,9 @@ impl RemoteStore {
         let full = key::join(&self.prefix, key);
         let invalid = |what: String| StoreError::new(Class::Invalid, &self.url, operation, what).with_key(key);
         key::check(key).and_then(|()| key::check(&full)).map_err(|bad| invalid(bad.to_string()))?;
+        if full.contains('\\') && !self.clients.dialect.keeps_backslashes {
+            return Err(invalid("this store takes a backslash for a slash".to_owned()));
+        }
         Path::parse(&full).map_err(|bad| invalid(bad.to_string()))
     }
 

@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 
 use rand::Rng;
 
-const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// The first pause.
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+/// A shorter one is none.
+const PAUSE_MIN: Duration = Duration::from_millis(5);
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 
 /// The pause before a request.
@@ -54,7 +57,7 @@ impl Pace {
         if state.grown.is_some_and(|grown| now.duration_since(grown) < state.pause) {
             return;
         }
-        state.pause = (state.pause * 2).clamp(PAUSE_MIN, PAUSE_MAX);
+        state.pause = (state.pause * 2).clamp(PAUSE_FIRST, PAUSE_MAX);
         state.grown = Some(now);
         tracing::debug!(pause = ?state.pause, "the store asks for fewer requests");
     }
@@ -76,12 +79,12 @@ mod tests {
         for _ in 0..8 {
             pace.learn_at(start, true);
         }
-        assert_eq!(pace.pause(), PAUSE_MIN, "eight answers to one burst are one complaint");
+        assert_eq!(pace.pause(), PAUSE_FIRST, "eight answers to one burst are one complaint");
         for second in 1..20 {
             pace.learn_at(start + Duration::from_secs(10 * second), true);
         }
         assert_eq!(pace.pause(), PAUSE_MAX);
-        for _ in 0..20 {
+        for _ in 0..30 {
             pace.learn_at(start, false);
         }
         assert_eq!(pace.pause(), Duration::ZERO);

@@ -20,6 +20,7 @@ use crate::store::{S3Settings, Sse, StoreError, StoreSettings, UploadChecksum};
 static DIALECT: Dialect = Dialect {
     object_bytes_max: 5 << 30,
     digest_metadata: "secor-records",
+    keeps_backslashes: true,
     hint_denied: "check the credentials and that they allow reading, writing and listing below the store's url (on S3: \
                   s3:GetObject, s3:PutObject, s3:ListBucket)",
     hint_credentials: "set `access_key_id` and `secret_access_key` in `[store.s3]`, or `profile`, or AWS_ACCESS_KEY_ID and \
