@@ -9,6 +9,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod clouds;
 mod flights;
 mod groups;
 mod rebalance;

@@ -11,6 +11,7 @@ pub struct Gcs {
     // ends with this
     _server: Server,
     port: u16,
+    json_port: u16,
     /// May read and write.
     pub token: &'static str,
     /// May only read.
@@ -38,14 +39,19 @@ impl Gcs {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Gcs> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let (server, port) = start("gcs", "gcs.sh", 2);
-            Self { _server: server, port, token: "lab", reader_token: "reader" }
+            let (server, ports) = start("gcs", "gcs.sh", 2);
+            Self { _server: server, port: ports[0], json_port: ports[1], token: "lab", reader_token: "reader" }
         })
     }
 
     /// `http://host:port`.
     pub fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// `http://host:port` of the JSON interface, where nobody asks for a token.
+    pub fn json_endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.json_port)
     }
 
     /// The lines of a configuration that lead to this bucket, below `prefix`.
@@ -66,17 +72,22 @@ impl Azure {
     pub fn shared() -> &'static Self {
         static SHARED: OnceLock<Azure> = OnceLock::new();
         SHARED.get_or_init(|| {
-            let (server, port) = start("azure", "azure.sh", 1);
+            let (server, ports) = start("azure", "azure.sh", 1);
             let log = server.log();
             let signature = |name| log.lines().find_map(|line| line.strip_prefix(name)).expect("printed").to_owned();
             let (writer, reader) = (signature("writer "), signature("reader "));
-            Self { _server: server, port, account: ACCOUNT, account_key: ACCOUNT_KEY, writer, reader }
+            Self { _server: server, port: ports[0], account: ACCOUNT, account_key: ACCOUNT_KEY, writer, reader }
         })
+    }
+
+    /// `http://host:port`.
+    pub fn server(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
     /// `http://host:port/account`.
     pub fn endpoint(&self) -> String {
-        format!("http://127.0.0.1:{}/{}", self.port, self.account)
+        format!("{}/{}", self.server(), self.account)
     }
 
     /// The lines of a configuration that lead to this container, below `prefix`.
@@ -91,14 +102,14 @@ impl Azure {
     }
 }
 
-/// Starts `script` on so many free ports of its own; returns the first.
-fn start(step: &'static str, script: &str, ports: usize) -> (Server, u16) {
+/// Starts `script` on so many free ports of its own.
+fn start(step: &'static str, script: &str, ports: usize) -> (Server, Vec<u16>) {
     for _ in 0..PORT_TRIES {
         let ports: Vec<u16> = (0..ports).map(|_| free_port()).collect();
         let arguments: Vec<String> = ports.iter().map(ToString::to_string).collect();
         let server = Server::new(step, script, &arguments);
         match server.start(START_PATIENCE, |said| said.lines().any(|line| line == "ready")) {
-            Ok(()) => return (server, ports[0]),
+            Ok(()) => return (server, ports),
             Err(NotReady::PortTaken) => {}
             Err(NotReady::Said(log)) => panic!("no {step} server (tests/lab/install.sh {step}?):\n{log}"),
         }

@@ -1,0 +1,129 @@
+//! The promise on the other clouds: processes are killed once in every window of the protocol, what was on its way is
+//! lost or arrives late, and every record is in one file all the same. The archive is read by the servers' own REST
+//! interface, and by DuckDB.
+
+use std::path::Path;
+
+use super::harness::{
+    Archive, Azure, Gate, Gcs, Hold, Kafka, PATIENCE, Process, Release, Secor, expect_verified, free_port,
+    patient_kafka, python, watch,
+};
+
+const PARTITIONS: i32 = 2;
+const RECORDS: i64 = 12_000;
+/// In the order of the protocol; a batch has two files.
+const WINDOWS: [Hold; 4] = [Hold::Entries, Hold::Files, Hold::LastFile, Hold::LastAnswer];
+
+const ARCHIVE: &str = r#"
+input = { format = "json" }
+output_partitions = ["half={field:half}"]
+output = { format = "text", compression = "gzip" }
+flush = { max_records = 400, max_age = "1m" }
+"#;
+/// The records last longer than the kills.
+const THROTTLE: &str = "records_per_second = 300";
+
+/// Where an archive is.
+struct Place {
+    /// Topic, group and prefix.
+    name: &'static str,
+    /// `[store]` and its tables.
+    store: String,
+    /// The server's `http://host:port`, as it stands in `store`.
+    server: String,
+}
+
+#[test]
+fn records_are_archived_exactly_once_on_gcs_through_kills_in_every_window() {
+    let (gcs, name) = (Gcs::shared(), "kills_on_gcs");
+    let place = Place { name, store: gcs.config(name), server: gcs.endpoint() };
+    survive(&place, |folder| drop(python("lab/mirror.py", &["gcs", &gcs.json_endpoint(), name, folder])));
+}
+
+#[test]
+fn records_are_archived_exactly_once_on_azure_through_kills_in_every_window() {
+    let (azure, name) = (Azure::shared(), "kills_on_azure");
+    let place = Place { name, store: azure.config(name), server: azure.server() };
+    survive(&place, |folder| {
+        drop(python("lab/mirror.py", &["azure", &azure.endpoint(), name, folder, &azure.reader]));
+    });
+}
+
+/// `mirror` copies the archive into a folder.
+fn survive(place: &Place, mirror: impl Fn(&str)) {
+    let kafka = patient_kafka();
+    produce(kafka, place.name);
+    let gate = Gate::start(&place.server);
+    let secor = Secor::new(|folder| config(place, kafka, &gate.endpoint(), THROTTLE, folder));
+    let mut process = secor.start(&["run"]);
+    for (number, window) in WINDOWS.into_iter().enumerate() {
+        gate.hold(window);
+        let batch = watch(&mut process, &format!("batch to hold at {window:?}"), || gate.held());
+        if window == Hold::LastFile {
+            let other = || gate.requests().into_iter().find(|it| is_file_of(&it.target, batch.partition, batch.start));
+            watch(&mut process, "first file", || other().map(drop));
+        }
+        process.kill();
+        let seen = Seen::of(&mirror, place.name);
+        let slot = seen.archive.slot(batch.partition, batch.start);
+        let stored = slot.map(|slot| seen.archive.stored(&slot));
+        let wanted = [None, Some(0), Some(1), Some(2)][number];
+        assert_eq!(stored, wanted, "files of {batch:?}, killed at {window:?}");
+        gate.release(if number % 2 == 0 { Release::CarryOut } else { Release::Drop });
+        process = secor.start(&["run"]);
+    }
+    finish(process, &secor, &config(place, kafka, &place.server, "", secor.folder()));
+    let seen = Seen::of(&mirror, place.name);
+    seen.archive.expect_each_once(RECORDS);
+    expect_verified(&secor);
+}
+
+/// The rest, unthrottled.
+fn finish(mut process: Process, secor: &Secor, config: &str) {
+    process.term();
+    process.wait(PATIENCE).expect_code(0);
+    secor.configure(config);
+    secor.run_within(2 * PATIENCE, &["run", "--until-end"]).expect_code(0);
+}
+
+fn is_file_of(target: &str, partition: i32, start: i64) -> bool {
+    target.contains(&format!("/1_{partition}_{start:020}"))
+}
+
+fn produce(kafka: &Kafka, topic: &str) {
+    kafka.create_topic(topic, PARTITIONS, &[]);
+    let each = RECORDS / i64::from(PARTITIONS);
+    for partition in 0..PARTITIONS {
+        let first = i64::from(partition) * each;
+        let ids = first..first + each;
+        kafka.produce(topic, partition, ids.map(|id| format!(r#"{{"id":{id},"half":"{}"}}"#, id % 2)));
+    }
+}
+
+fn config(place: &Place, kafka: &Kafka, endpoint: &str, limits: &str, folder: &Path) -> String {
+    format!(
+        "[kafka]\nbrokers = [\"{}\"]\ngroup = \"{name}\"\nrevoke_flush_min = \"1B\"\n[kafka.properties]\n\
+         \"session.timeout.ms\" = 3000\n\"heartbeat.interval.ms\" = 500\n{}\n[staging]\npath = \"{}\"\n[limits]\n\
+         {limits}\n[admin]\nlisten = \"127.0.0.1:{}\"\n[[archive]]\ntopics = [\"{name}\"]\n{ARCHIVE}\n",
+        kafka.bootstrap(),
+        place.store.replace(&place.server, endpoint),
+        folder.join("staging").display(),
+        free_port(),
+        name = place.name,
+    )
+}
+
+/// The archive as it is at this moment.
+struct Seen {
+    archive: Archive,
+    // holds the files
+    _folder: tempfile::TempDir,
+}
+
+impl Seen {
+    fn of(mirror: &impl Fn(&str), topic: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        mirror(folder.path().to_str().unwrap());
+        Self { archive: Archive::new(folder.path(), topic), _folder: folder }
+    }
+}
