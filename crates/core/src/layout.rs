@@ -11,7 +11,7 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::ids::{Generation, Offset};
-use crate::shape::{Compression, Output};
+use crate::shape::{Compression, Framing, Output, OutputFormat};
 
 mod calendar;
 mod hive;
@@ -192,14 +192,29 @@ impl Layout {
     }
 }
 
-/// The extension of an output's files: the configured one, else the codec's.
+/// The extension of an output's files: the configured one, else the format's and the codec's.
 #[must_use]
 pub fn extension(output: &Output) -> Cow<'_, str> {
-    match (&output.extension, output.compression) {
-        (Some(extension), _) => Cow::Borrowed(extension),
-        (None, Compression::None) => Cow::Borrowed(""),
-        (None, Compression::Gzip) => Cow::Borrowed(".gz"),
-        (None, Compression::Zstd) => Cow::Borrowed(".zst"),
+    if let Some(extension) = &output.extension {
+        return Cow::Borrowed(extension);
+    }
+    let codec = match output.compression {
+        Compression::None => "",
+        Compression::Gzip => ".gz",
+        Compression::Zstd => ".zst",
+        Compression::Snappy if output.effective_framing() == Framing::Stream => ".sz",
+        Compression::Snappy => ".snappy",
+        Compression::Lz4 => ".lz4",
+        Compression::Bzip2 => ".bz2",
+        Compression::Deflate => ".deflate",
+        Compression::Lzo => ".lzo",
+    };
+    match output.format {
+        OutputFormat::Text | OutputFormat::Sequence => Cow::Borrowed(codec),
+        OutputFormat::Json => Cow::Owned(format!(".json{codec}")),
+        OutputFormat::Csv => Cow::Owned(format!(".csv{codec}")),
+        // the codec is within the file
+        OutputFormat::Avro => Cow::Borrowed(".avro"),
     }
 }
 

@@ -147,9 +147,13 @@ pub struct Output {
     pub format: OutputFormat,
     #[serde(default)]
     pub compression: Compression,
-    /// Codec's level: gzip 1 to 12 (default 6), zstd 1 to 22 (default 3).
+    /// The codec's level: gzip 1 to 12 (default 6), zstd 1 to 22 (default 3), deflate 1 to 9 (default 6), bzip2 1 to 9
+    /// (default 9).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u8>,
+    /// How blocks of `snappy` (default `hadoop`) and `lz4` (default `stream`) are put together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub framing: Option<Framing>,
     /// After each record of `text`; at least one byte.
     #[serde(default = "newline")]
     pub delimiter: String,
@@ -157,6 +161,30 @@ pub struct Output {
     pub sequence_compression: SequenceCompression,
     #[serde(default)]
     pub sequence_key: SequenceKey,
+    /// Of `json` and `avro`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub content: Content,
+    /// Of the envelope of `json`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub envelope_key: EnvelopeBytes,
+    /// Of the envelope of `json`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub envelope_value: EnvelopeBytes,
+    /// Values of headers in the envelope of `json`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub envelope_headers: EnvelopeBytes,
+    /// Of `csv`: paths of fields, in the order of the columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// Of `csv`: between two columns; one byte.
+    #[serde(default = "comma", skip_serializing_if = "is_comma")]
+    pub column_separator: String,
+    /// Of `csv`: what stands for null and missing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub null_text: String,
+    /// Of `csv`: is the first line of a file the columns' names?
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub header_line: bool,
     /// Replaces the extension of the codec, with its dot; may be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
@@ -168,8 +196,14 @@ pub enum OutputFormat {
     /// Value and delimiter.
     #[default]
     Text,
+    /// A JSON text per line.
+    Json,
+    /// RFC 4180, from fields of the value.
+    Csv,
     /// Hadoop SequenceFile, version 6.
     Sequence,
+    /// Avro object container file.
+    Avro,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -179,6 +213,46 @@ pub enum Compression {
     None,
     Gzip,
     Zstd,
+    Snappy,
+    Lz4,
+    Bzip2,
+    /// zlib's format, RFC 1950; within Avro RFC 1951.
+    Deflate,
+    /// As the program `lzop` writes it.
+    Lzo,
+}
+
+/// How the blocks of a codec that has no single container become a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Framing {
+    /// Hadoop's `BlockCompressorStream`.
+    Hadoop,
+    /// The codec's own: snappy's framing format, LZ4's frame format.
+    Stream,
+}
+
+/// What of a record a file holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    /// The value.
+    #[default]
+    Value,
+    /// Offset, timestamp, key, headers and value.
+    Envelope,
+}
+
+/// How bytes are written into a JSON envelope.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EnvelopeBytes {
+    /// As a string; what is no UTF-8 as base64, under a name with `_base64` behind it.
+    #[default]
+    String,
+    Base64,
+    /// As the JSON that it is; for values only.
+    Json,
 }
 
 /// How a compressed SequenceFile is laid out. Without compression the file is uncompressed.
@@ -242,10 +316,34 @@ impl Default for Output {
             format: OutputFormat::default(),
             compression: Compression::default(),
             level: None,
+            framing: None,
             delimiter: newline(),
             sequence_compression: SequenceCompression::default(),
             sequence_key: SequenceKey::default(),
+            content: Content::default(),
+            envelope_key: EnvelopeBytes::default(),
+            envelope_value: EnvelopeBytes::default(),
+            envelope_headers: EnvelopeBytes::default(),
+            columns: Vec::new(),
+            column_separator: comma(),
+            null_text: String::new(),
+            header_line: false,
             extension: None,
+        }
+    }
+}
+
+// === impl Output ===
+
+impl Output {
+    /// The framing in force: Hadoop's for snappy and within SequenceFiles, else LZ4's own.
+    #[must_use]
+    pub fn effective_framing(&self) -> Framing {
+        match (self.framing, self.format, self.compression) {
+            (_, OutputFormat::Sequence, _) => Framing::Hadoop,
+            (Some(framing), ..) => framing,
+            (None, _, Compression::Snappy) => Framing::Hadoop,
+            (None, ..) => Framing::Stream,
         }
     }
 }
@@ -256,6 +354,14 @@ fn dot() -> String {
 
 fn newline() -> String {
     "\n".to_owned()
+}
+
+fn comma() -> String {
+    ",".to_owned()
+}
+
+fn is_comma(text: &str) -> bool {
+    text == ","
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -35,13 +35,15 @@ pub enum BadReason {
     IllegalOutputPartition,
     /// Output `text`: the value holds the delimiter.
     DelimiterInValue,
+    /// Output `csv`: a column is an object, an array or no text.
+    ColumnNotScalar,
 }
 
 // === impl BadReason ===
 
 impl BadReason {
     /// In the order of their declaration.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::NotJson,
         Self::NotUtf8,
         Self::NoMatch,
@@ -51,6 +53,7 @@ impl BadReason {
         Self::FieldNotScalar,
         Self::IllegalOutputPartition,
         Self::DelimiterInValue,
+        Self::ColumnNotScalar,
     ];
 
     /// The persisted word.
@@ -66,6 +69,7 @@ impl BadReason {
             Self::FieldNotScalar => "field_not_scalar",
             Self::IllegalOutputPartition => "illegal_output_partition",
             Self::DelimiterInValue => "delimiter_in_value",
+            Self::ColumnNotScalar => "column_not_scalar",
         }
     }
 

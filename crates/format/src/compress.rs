@@ -1,84 +1,129 @@
-//! Block-wise compression: a file is a row of gzip members or zstd frames, each made in one call.
+//! Block-wise compression: a file is a row of blocks, each compressed in one call and independent of the one before it.
 //!
-//! Both formats are defined as concatenations, and every reader that was tried reads them to the end. It keeps the
-//! memory of an open file to one pending block, and the codec's own state, which is large, to one per worker instead
-//! of one per file. Each block is independent of the one before it, which costs a little in size (see `GZIP_BLOCK_BYTES`).
+//! gzip, zstd, bzip2 and Hadoop's block framing are defined as concatenations, and every reader that was tried reads
+//! them to the end. The others have a header and an end around their blocks, for which a file remembers a few bytes
+//! ([`FileState`]). So the memory of an open file is one pending block ([`Pending`]), and the codec's own state, which is
+//! large, is there once per worker instead of once per file. Independent blocks cost a little in size.
 //!
 //! Headers hold no time and no name, so the same blocks give the same bytes. Bytes may still differ between versions of
 //! the libraries: content is what the manifest's digests are about.
 
-use libdeflater::{CompressionLvl, Compressor as Gzip};
-use secor_core::shape::{Compression, Output};
-use zstd::bulk::Compressor as Zstd;
+use libdeflater::Adler32;
+use secor_core::shape::{Compression, Framing, Output, OutputFormat};
 
-/// Uncompressed bytes of a gzip member of text or dead letters: 1 MiB would save 1 % of the size.
-const GZIP_BLOCK_BYTES: usize = 256 * 1024;
-/// Uncompressed bytes of a zstd frame of text: its window reaches further back than gzip's, so short frames cost more.
-const ZSTD_BLOCK_BYTES: usize = 512 * 1024;
+mod bzip2;
+mod deflate;
+mod hadoop;
+mod lz4;
+mod lzop;
+mod snappy;
+mod zstd;
 
-/// zlib's and Secor's usual level.
-const GZIP_LEVEL: u8 = 6;
-const ZSTD_LEVEL: u8 = 3;
+pub(crate) use lz4::frame as lz4_frame;
+pub(crate) use lzop::header as lzop_header;
 
 /// A codec's state; one serves all files of a worker.
-pub(crate) enum BlockCodec {
-    Gzip(Gzip),
-    /// The second field is scratch.
-    Zstd(Zstd<'static>, Vec<u8>),
+pub(crate) trait BlockCodec: Send {
+    /// How many bytes a block of text should have before it is compressed.
+    fn block_bytes(&self) -> usize;
+
+    /// Appends `block` to `out` as the next block of a file.
+    fn compress(&mut self, block: &[u8], file: &mut FileState, out: &mut Vec<u8>);
+
+    /// What stands behind the last block of a file.
+    fn finish(&mut self, _file: &mut FileState, _out: &mut Vec<u8>) {}
+
+    /// Appends `bytes` to `out` as something complete: a value or a buffer of a SequenceFile, a block of an Avro file.
+    fn compress_alone(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
+        let mut file = FileState::default();
+        self.compress(bytes, &mut file, out);
+        self.finish(&mut file, out);
+    }
 }
 
-// === impl BlockCodec ===
+/// What a codec remembers of a file between two blocks.
+#[derive(Default)]
+pub(crate) struct FileState {
+    has_header: bool,
+    /// Of all uncompressed bytes so far.
+    adler: Adler32,
+}
 
-impl BlockCodec {
-    /// `None` without compression.
-    ///
-    /// # Panics
-    /// When the level is not the codec's; [`crate::Pipeline::new`] has checked it.
-    pub(crate) fn new(output: &Output) -> Option<Self> {
-        match output.compression {
-            Compression::None => None,
-            Compression::Gzip => Some(Self::gzip(output.level.unwrap_or(GZIP_LEVEL))),
-            Compression::Zstd => Some(Self::zstd(output.level.unwrap_or(ZSTD_LEVEL))),
+/// Bytes of a file that wait for their block to be full.
+#[derive(Default)]
+pub(crate) struct Pending {
+    bytes: Vec<u8>,
+    file: FileState,
+}
+
+/// The codec of an output; `None` without compression.
+///
+/// # Panics
+/// When the level is not the codec's, or the format does not know the codec; [`crate::Pipeline::new`] has checked it.
+pub(crate) fn codec(output: &Output) -> Option<Box<dyn BlockCodec>> {
+    let level = output.level;
+    Some(match (output.compression, output.format, output.effective_framing()) {
+        (Compression::None, ..) => return None,
+        (Compression::Gzip, ..) => Box::new(deflate::Gzip::new(level)),
+        (Compression::Zstd, ..) => Box::new(zstd::Zstd::new(level)),
+        (Compression::Bzip2, ..) => Box::new(bzip2::Bzip2::new(level)),
+        (Compression::Deflate, OutputFormat::Avro, _) => Box::new(deflate::Raw::new(level)),
+        (Compression::Deflate, ..) => Box::new(deflate::Zlib::new(level)),
+        (Compression::Snappy, OutputFormat::Avro, _) => Box::new(snappy::Checked::default()),
+        (Compression::Snappy, _, Framing::Hadoop) => Box::new(hadoop::Blocks(snappy::Plain::default())),
+        (Compression::Snappy, _, Framing::Stream) => Box::new(snappy::Stream),
+        (Compression::Lz4, _, Framing::Hadoop) => Box::new(hadoop::Blocks(lz4::Plain::default())),
+        (Compression::Lz4, _, Framing::Stream) => Box::new(lz4::Frame::default()),
+        (Compression::Lzo, ..) => Box::new(lzop::Lzop::default()),
+    })
+}
+
+/// Dead letters are gzip, whatever the output is.
+pub(crate) fn dead_letters() -> Box<dyn BlockCodec> {
+    Box::new(deflate::Gzip::new(None))
+}
+
+/// The levels that a codec has; `None` where there are none.
+pub(crate) fn levels(compression: Compression) -> Option<std::ops::RangeInclusive<u8>> {
+    match compression {
+        Compression::Gzip => Some(1..=12),
+        Compression::Zstd => Some(1..=22),
+        Compression::Deflate | Compression::Bzip2 => Some(1..=9),
+        Compression::None | Compression::Snappy | Compression::Lz4 | Compression::Lzo => None,
+    }
+}
+
+// === impl Pending ===
+
+impl Pending {
+    /// Blocks are filled to the last byte, so that a long value costs no more memory than a short one.
+    pub(crate) fn push(&mut self, mut bytes: &[u8], codec: &mut dyn BlockCodec, out: &mut Vec<u8>) {
+        let block_bytes = codec.block_bytes();
+        while self.bytes.len() + bytes.len() >= block_bytes {
+            let (now, later) = bytes.split_at(block_bytes - self.bytes.len());
+            self.bytes.extend_from_slice(now);
+            codec.compress(&self.bytes, &mut self.file, out);
+            self.bytes.clear();
+            bytes = later;
         }
+        self.bytes.extend_from_slice(bytes);
     }
 
-    pub(crate) fn dead_letters() -> Self {
-        Self::gzip(GZIP_LEVEL)
-    }
-
-    fn gzip(level: u8) -> Self {
-        Self::Gzip(Gzip::new(CompressionLvl::new(i32::from(level)).expect("the level was checked with the shape")))
-    }
-
-    fn zstd(level: u8) -> Self {
-        let mut zstd = Zstd::new(i32::from(level)).expect("zstd has a context unless memory is out");
-        zstd.include_checksum(true).expect("a fresh context takes parameters");
-        Self::Zstd(zstd, Vec::new())
-    }
-
-    /// How many bytes a block of text should have before it is compressed.
-    pub(crate) fn block_bytes(&self) -> usize {
-        match self {
-            Self::Gzip(_) => GZIP_BLOCK_BYTES,
-            Self::Zstd(..) => ZSTD_BLOCK_BYTES,
+    /// Closes the block early and gives its memory back.
+    pub(crate) fn close(&mut self, codec: &mut dyn BlockCodec, out: &mut Vec<u8>) {
+        if !self.bytes.is_empty() {
+            codec.compress(&self.bytes, &mut self.file, out);
         }
+        self.bytes = Vec::new();
     }
 
-    /// Appends `block` to `out` as one gzip member or zstd frame.
-    pub(crate) fn compress(&mut self, block: &[u8], out: &mut Vec<u8>) {
-        let start = out.len();
-        match self {
-            Self::Gzip(gzip) => {
-                out.resize(start + gzip.gzip_compress_bound(block.len()), 0);
-                let bytes = gzip.gzip_compress(block, &mut out[start..]).expect("the bound leaves room enough");
-                out.truncate(start + bytes);
-            }
-            Self::Zstd(zstd, scratch) => {
-                scratch.clear();
-                scratch.reserve(zstd::zstd_safe::compress_bound(block.len()));
-                zstd.compress_to_buffer(block, scratch).expect("the bound leaves room enough");
-                out.extend_from_slice(scratch);
-            }
-        }
+    /// Ends the file.
+    pub(crate) fn finish(&mut self, codec: &mut dyn BlockCodec, out: &mut Vec<u8>) {
+        self.close(codec, out);
+        codec.finish(&mut self.file, out);
+    }
+
+    pub(crate) fn buffered_bytes(&self) -> usize {
+        self.bytes.capacity()
     }
 }

@@ -7,17 +7,24 @@
 
 use std::io::{BufRead, BufReader, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use secor_core::ids::{Digest, Offset};
 use secor_core::record::{Record, RecordDigests, ValuesDigest};
-use secor_core::shape::{Compression, Output, OutputFormat, SequenceKey};
+use secor_core::shape::{Compression, Content, EnvelopeBytes, Framing, Output, OutputFormat, SequenceKey};
 
 use crate::bad::BadRecord;
+use crate::encode::line_end;
 
+mod avro;
+mod compressed;
 mod dead_letter;
+mod envelope;
+mod lines;
 mod sequence;
 #[cfg(test)]
 mod tests;
+
+use compressed::{decompress, decompress_whole};
+use lines::{LineKind, Lines};
 
 /// Longest key, value or line that is read; no broker accepts messages as large.
 pub const RECORD_BYTES_MAX: u64 = 1 << 30;
@@ -34,7 +41,7 @@ pub struct Archived {
     pub key: Option<Vec<u8>>,
     /// The header block in the framing of digest definition 1.
     pub headers: Vec<u8>,
-    /// As it was stored; only dead letters tell null from empty.
+    /// As it was stored; some formats don't tell null from empty.
     pub value: Option<Vec<u8>>,
     /// Why it is in the dead letters, if it is.
     pub bad: Option<BadRecord>,
@@ -48,8 +55,10 @@ pub struct Kept {
     /// Only when it is not empty, in SequenceFiles.
     pub key: bool,
     pub headers: bool,
-    /// Null is told from empty.
+    /// A null value is told from an empty one.
     pub nulls: bool,
+    /// Everything of the record comes back bit by bit, so that both digests can be checked.
+    pub whole: bool,
 }
 
 /// What a file holds, to be compared with its manifest.
@@ -92,16 +101,11 @@ pub struct FileReader<'r> {
 }
 
 enum Body<'r> {
-    Text { lines: Lines<'r> },
+    Lines { lines: Lines<'r>, kind: LineKind },
+    Envelopes { lines: Lines<'r>, envelope: envelope::Envelope },
     DeadLetters { lines: Lines<'r> },
     Sequence(Box<sequence::SequenceReader<'r>>),
-}
-
-/// Pieces of a stream that end with a delimiter.
-struct Lines<'r> {
-    input: Box<dyn BufRead + 'r>,
-    delimiter: Box<[u8]>,
-    line: Vec<u8>,
+    Avro(Box<avro::AvroReader<'r>>),
 }
 
 /// A failure that does not know its record yet.
@@ -114,13 +118,23 @@ enum Fault {
 /// Reads a file of `output`, or of dead letters, from its stored bytes.
 pub fn read_file<'r>(output: &Output, dead_letters: bool, input: impl Read + 'r) -> FileReader<'r> {
     let input = BufReader::with_capacity(BUFFER_BYTES, input);
-    let lines = |input, delimiter: &[u8]| Lines { input, delimiter: delimiter.into(), line: Vec::new() };
-    let body = match output.format {
-        _ if dead_letters => Body::DeadLetters { lines: lines(decompress(Compression::Gzip, input), b"\n") },
-        OutputFormat::Text => {
-            Body::Text { lines: lines(decompress(output.compression, input), output.delimiter.as_bytes()) }
+    if dead_letters {
+        let lines = Lines::new(decompress(Compression::Gzip, Framing::Stream, input), b"\n");
+        return FileReader { body: Body::DeadLetters { lines }, records: 0, is_over: false };
+    }
+    let lines = |input| Lines::new(decompress(output.compression, output.effective_framing(), input), line_end(output));
+    let body = match (output.format, output.content) {
+        (OutputFormat::Text, _) => Body::Lines { lines: lines(input), kind: LineKind::Text },
+        (OutputFormat::Json, Content::Value) => Body::Lines { lines: lines(input), kind: LineKind::Json },
+        (OutputFormat::Json, Content::Envelope) => {
+            Body::Envelopes { lines: lines(input), envelope: envelope::Envelope::new(output) }
         }
-        OutputFormat::Sequence => Body::Sequence(Box::new(sequence::SequenceReader::new(Box::new(input)))),
+        (OutputFormat::Csv, _) => {
+            let kind = if output.header_line { LineKind::CsvWithHeader } else { LineKind::Csv };
+            Body::Lines { lines: lines(input), kind }
+        }
+        (OutputFormat::Sequence, _) => Body::Sequence(Box::new(sequence::SequenceReader::new(Box::new(input)))),
+        (OutputFormat::Avro, _) => Body::Avro(Box::new(avro::AvroReader::new(Box::new(input)))),
     };
     FileReader { body, records: 0, is_over: false }
 }
@@ -128,12 +142,19 @@ pub fn read_file<'r>(output: &Output, dead_letters: bool, input: impl Read + 'r)
 /// What files of `output`, or of dead letters, give back.
 #[must_use]
 pub fn kept(output: &Output, dead_letters: bool) -> Kept {
-    let nothing = Kept { offset: false, timestamp: false, key: false, headers: false, nulls: false };
-    match (output.format, output.sequence_key) {
-        _ if dead_letters => Kept { offset: true, timestamp: true, key: true, headers: true, nulls: true },
-        (OutputFormat::Text, _) => nothing,
-        (OutputFormat::Sequence, SequenceKey::Offset) => Kept { offset: true, ..nothing },
-        (OutputFormat::Sequence, SequenceKey::Messagepack) => {
+    let nothing = Kept { offset: false, timestamp: false, key: false, headers: false, nulls: false, whole: false };
+    let everything = Kept { offset: true, timestamp: true, key: true, headers: true, nulls: true, whole: true };
+    match (output.format, output.content, output.sequence_key) {
+        _ if dead_letters => everything,
+        (OutputFormat::Text | OutputFormat::Csv, ..) => nothing,
+        (OutputFormat::Json, Content::Value, _) => Kept { nulls: true, ..nothing },
+        // line breaks in a nested value have become spaces
+        (OutputFormat::Json, Content::Envelope, _) if output.envelope_value == EnvelopeBytes::Json => {
+            Kept { whole: false, ..everything }
+        }
+        (OutputFormat::Json, Content::Envelope, _) | (OutputFormat::Avro, ..) => everything,
+        (OutputFormat::Sequence, _, SequenceKey::Offset) => Kept { offset: true, ..nothing },
+        (OutputFormat::Sequence, _, SequenceKey::Messagepack) => {
             Kept { offset: true, timestamp: true, key: true, ..nothing }
         }
     }
@@ -144,6 +165,7 @@ pub fn kept(output: &Output, dead_letters: bool) -> Kept {
 /// # Errors
 /// [`ReadError`] at the first byte that is not as the format wants it.
 pub fn digest_file(output: &Output, dead_letters: bool, input: impl Read) -> Result<ReadSummary, ReadError> {
+    let is_whole = kept(output, dead_letters).whole;
     let mut reader = read_file(output, dead_letters, input);
     let mut archived = Archived::default();
     let mut values = ValuesDigest::new();
@@ -151,13 +173,13 @@ pub fn digest_file(output: &Output, dead_letters: bool, input: impl Read) -> Res
     let (mut first_offset, mut last_offset) = (None, None);
     while reader.read_into(&mut archived)? {
         values.push(archived.value.as_deref().unwrap_or_default());
-        if dead_letters && let Some(record) = archived.record() {
+        if is_whole && let Some(record) = archived.record() {
             whole.push(&record);
         }
         first_offset = first_offset.or(archived.offset);
         last_offset = archived.offset;
     }
-    let records_digest = dead_letters.then(|| whole.records());
+    let records_digest = is_whole.then(|| whole.records());
     Ok(ReadSummary {
         records: reader.records,
         first_offset,
@@ -203,15 +225,19 @@ impl FileReader<'_> {
         }
         archived.clear();
         let read = match &mut self.body {
-            Body::Text { lines } => lines
-                .next()
-                .map(|line| line.map(|line| archived.value.get_or_insert_default().extend_from_slice(line)).is_some()),
+            Body::Lines { lines, kind } => lines.next_value(kind, archived),
+            Body::Envelopes { lines, envelope } => match lines.next() {
+                Ok(Some(line)) => envelope.read_line(line, archived).map(|()| true),
+                Ok(None) => Ok(false),
+                Err(fault) => Err(fault),
+            },
             Body::DeadLetters { lines } => match lines.next() {
                 Ok(Some(line)) => dead_letter::read_line(line, archived).map(|()| true),
                 Ok(None) => Ok(false),
                 Err(fault) => Err(fault),
             },
             Body::Sequence(reader) => reader.next(archived),
+            Body::Avro(reader) => reader.next(archived),
         };
         self.is_over = !matches!(read, Ok(true));
         self.records += u64::from(!self.is_over);
@@ -228,29 +254,6 @@ impl Iterator for FileReader<'_> {
             Ok(true) => Some(Ok(archived)),
             Ok(false) => None,
             Err(error) => Some(Err(error)),
-        }
-    }
-}
-
-// === impl Lines ===
-
-impl Lines<'_> {
-    /// The next piece without its delimiter; `None` at the end.
-    fn next(&mut self) -> Result<Option<&[u8]>, Fault> {
-        let last = *self.delimiter.last().expect("a checked delimiter is not empty");
-        self.line.clear();
-        loop {
-            let room = RECORD_BYTES_MAX.saturating_sub(self.line.len() as u64);
-            let read = self.input.by_ref().take(room).read_until(last, &mut self.line)?;
-            if self.line.ends_with(&self.delimiter) {
-                return Ok(Some(&self.line[..self.line.len() - self.delimiter.len()]));
-            }
-            if room == 0 {
-                return Err(Fault::Malformed(format!("longer than {RECORD_BYTES_MAX} bytes")));
-            }
-            if read == 0 {
-                return if self.line.is_empty() { Ok(None) } else { Err(Fault::Truncated) };
-            }
         }
     }
 }
@@ -279,13 +282,30 @@ impl From<std::io::Error> for Fault {
     }
 }
 
-fn decompress<'r>(compression: Compression, input: impl BufRead + 'r) -> Box<dyn BufRead + 'r> {
-    match compression {
-        Compression::None => Box::new(input),
-        Compression::Gzip => Box::new(BufReader::with_capacity(BUFFER_BYTES, MultiGzDecoder::new(input))),
-        Compression::Zstd => {
-            let zstd = zstd::stream::read::Decoder::with_buffer(input);
-            Box::new(BufReader::with_capacity(BUFFER_BYTES, zstd.expect("zstd has a context unless memory is out")))
+/// Into `to`, which grows with what is really there.
+fn read_bytes(input: &mut dyn BufRead, len: usize, to: &mut Vec<u8>) -> Result<(), Fault> {
+    to.clear();
+    let read = input.take(len as u64).read_to_end(to)?;
+    if read == len { Ok(()) } else { Err(Fault::Truncated) }
+}
+
+fn length(value: i64) -> Result<usize, Fault> {
+    match u64::try_from(value) {
+        Ok(value) if value <= RECORD_BYTES_MAX => {
+            Ok(usize::try_from(value).expect("a record's length fits the address space"))
         }
+        _ => Err(Fault::Malformed(format!("length {value}"))),
     }
+}
+
+fn offset(value: i64) -> Result<Offset, Fault> {
+    Offset::new(value).map_err(fault)
+}
+
+fn fault(error: impl std::fmt::Display) -> Fault {
+    Fault::Malformed(error.to_string())
+}
+
+fn malformed(what: &str) -> Fault {
+    Fault::Malformed(what.to_owned())
 }

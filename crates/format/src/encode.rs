@@ -7,39 +7,57 @@
 
 use secor_core::ids::{Digest, Offset};
 use secor_core::record::{Record, RecordDigests};
-use secor_core::shape::{Output, OutputFormat};
+use secor_core::shape::{Content, Output, OutputFormat};
+use xxhash_rust::xxh3::xxh3_128;
 
 use crate::bad::BadRecord;
-use crate::compress::BlockCodec;
+use crate::compress::{self, BlockCodec, Pending};
 
+mod avro;
+mod csv;
 mod dead_letter;
+mod envelope;
+mod lines;
 mod sequence;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub(crate) use avro::{
+    CODEC_KEY as AVRO_CODEC_KEY, MAGIC as AVRO_MAGIC, NULL_BRANCH as AVRO_NULL_BRANCH, SCHEMA as AVRO_SCHEMA,
+    SCHEMA_KEY as AVRO_SCHEMA_KEY, SECOND_BRANCH as AVRO_SECOND_BRANCH, codec_name as avro_codec_name,
+};
+pub(crate) use csv::{column_separator, push_column};
 pub(crate) use dead_letter::Line;
-pub(crate) use sequence::{SYNC_BYTES, class, codec_class};
+pub(crate) use lines::{NULL_LINE, line_end};
+pub(crate) use sequence::{class, codec_class};
 
+use avro::AvroBody;
+use dead_letter::DeadLetterBody;
+use envelope::EnvelopeBody;
+use lines::LinesBody;
 use sequence::SequenceBody;
+
+/// Length of a sync marker, in SequenceFiles and in Avro files.
+pub(crate) const SYNC_BYTES: usize = 16;
 
 /// Compressors and scratch of one worker, shared by all its files of one archive.
 pub struct Codec {
-    output: Option<BlockCodec>,
+    output: Option<Box<dyn BlockCodec>>,
     /// Made when the first bad record comes.
-    dead_letters: Option<BlockCodec>,
+    dead_letters: Option<Box<dyn BlockCodec>>,
     scratch: Vec<u8>,
 }
 
 /// Encodes one open file.
 pub struct FileEncoder {
     identity: FileIdentity,
-    body: Body,
+    body: AnyBody,
     seen: Option<Seen>,
     bytes: u64,
     digests: Box<RecordDigests>,
 }
 
-/// What a file's derived randomness (the sync marker of a SequenceFile) is made from, with its first offset.
+/// Whose records a file holds: a sync marker is made from it and the first offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileIdentity {
     pub topic: std::sync::Arc<str>,
@@ -56,22 +74,49 @@ pub struct FileSummary {
     pub timestamps: Option<[i64; 2]>,
     /// Smallest and largest event time in milliseconds.
     pub event_times: Option<[i64; 2]>,
-    /// Uncompressed: text with its delimiters, lines of dead letters, keys and values of SequenceFiles as serialized.
+    /// Uncompressed: lines with their ends, keys and values of SequenceFiles and records of Avro files as serialized.
     pub bytes: u64,
     pub records_digest: Digest,
     pub values_digest: Digest,
 }
 
-enum Body {
-    Text { delimiter: Box<[u8]>, block: Option<Block> },
-    Sequence(SequenceBody),
-    DeadLetters { line: Vec<u8>, block: Block },
+/// What a format does with the records of one file. One that collects columns does so here, says by `buffered_bytes`
+/// what it holds, and gives it back when a block is closed early.
+trait Body {
+    /// Appends a record; returns its uncompressed bytes.
+    fn append(&mut self, row: &Row<'_>, sink: &mut Sink<'_>) -> u64;
+
+    /// Bytes of memory that wait, and that `close_block` would free.
+    fn buffered_bytes(&self) -> usize;
+
+    /// Closes what is pending early and gives its memory back. Content stays the same.
+    fn close_block(&mut self, sink: &mut Sink<'_>);
+
+    /// What is pending, and what stands at the end of a file.
+    fn finish(&mut self, sink: &mut Sink<'_>);
 }
 
-/// Bytes that wait for their block to be full.
-#[derive(Default)]
-struct Block {
-    pending: Vec<u8>,
+/// A record on its way into a file.
+struct Row<'a> {
+    identity: &'a FileIdentity,
+    record: &'a Record<'a>,
+    /// As the file holds it.
+    value: Option<&'a [u8]>,
+}
+
+/// Where a body's bytes go.
+struct Sink<'a> {
+    codec: &'a mut Codec,
+    out: &'a mut Vec<u8>,
+}
+
+/// One variant for each format: the hot path is a jump, not a call through a table.
+enum AnyBody {
+    Lines(LinesBody),
+    Envelope(EnvelopeBody),
+    Sequence(SequenceBody),
+    Avro(AvroBody),
+    DeadLetters(DeadLetterBody),
 }
 
 #[derive(Clone, Copy)]
@@ -90,15 +135,15 @@ impl Codec {
     /// When the output's level is not the codec's; [`crate::Pipeline::new`] has checked it.
     #[must_use]
     pub fn new(output: &Output) -> Self {
-        Self { output: BlockCodec::new(output), dead_letters: None, scratch: Vec::new() }
+        Self { output: compress::codec(output), dead_letters: None, scratch: Vec::new() }
     }
 
-    fn output(&mut self) -> &mut BlockCodec {
-        self.output.as_mut().expect("a compressed file is encoded with the codec of its own output")
+    fn output(&mut self) -> &mut dyn BlockCodec {
+        self.output.as_deref_mut().expect("a compressed file is encoded with the codec of its own output")
     }
 
-    fn dead_letters(&mut self) -> &mut BlockCodec {
-        self.dead_letters.get_or_insert_with(BlockCodec::dead_letters)
+    fn dead_letters(&mut self) -> &mut dyn BlockCodec {
+        &mut **self.dead_letters.get_or_insert_with(compress::dead_letters)
     }
 }
 
@@ -109,11 +154,13 @@ impl FileEncoder {
     #[must_use]
     pub fn new(output: &Output, identity: FileIdentity, codec: &Codec) -> Self {
         let is_compressed = codec.output.is_some();
-        let body = match output.format {
-            OutputFormat::Text => {
-                Body::Text { delimiter: output.delimiter.as_bytes().into(), block: is_compressed.then(Block::default) }
+        let body = match (output.format, output.content) {
+            (OutputFormat::Json, Content::Envelope) => AnyBody::Envelope(EnvelopeBody::new(output, is_compressed)),
+            (OutputFormat::Text | OutputFormat::Json | OutputFormat::Csv, _) => {
+                AnyBody::Lines(LinesBody::new(output, is_compressed))
             }
-            OutputFormat::Sequence => Body::Sequence(SequenceBody::new(output)),
+            (OutputFormat::Sequence, _) => AnyBody::Sequence(SequenceBody::new(output)),
+            (OutputFormat::Avro, _) => AnyBody::Avro(AvroBody::new(output)),
         };
         Self::with_body(identity, body)
     }
@@ -121,10 +168,10 @@ impl FileEncoder {
     /// An empty file of bad records.
     #[must_use]
     pub fn dead_letters(identity: FileIdentity) -> Self {
-        Self::with_body(identity, Body::DeadLetters { line: Vec::new(), block: Block::default() })
+        Self::with_body(identity, AnyBody::DeadLetters(DeadLetterBody::default()))
     }
 
-    fn with_body(identity: FileIdentity, body: Body) -> Self {
+    fn with_body(identity: FileIdentity, body: AnyBody) -> Self {
         Self { identity, body, seen: None, bytes: 0, digests: Box::default() }
     }
 
@@ -142,21 +189,8 @@ impl FileEncoder {
         out: &mut Vec<u8>,
     ) {
         self.see(record, value, event_time);
-        let value = value.unwrap_or_default();
-        match &mut self.body {
-            Body::Text { delimiter, block: None } => {
-                out.extend_from_slice(value);
-                out.extend_from_slice(delimiter);
-                self.bytes += (value.len() + delimiter.len()) as u64;
-            }
-            Body::Text { delimiter, block: Some(block) } => {
-                block.push(value, codec.output(), out);
-                block.push(delimiter, codec.output(), out);
-                self.bytes += (value.len() + delimiter.len()) as u64;
-            }
-            Body::Sequence(body) => self.bytes += body.append(&self.identity, record, value, codec, out),
-            Body::DeadLetters { .. } => panic!("a good record does not belong to the dead letters"),
-        }
+        let row = Row { identity: &self.identity, record, value };
+        self.bytes += self.body.append(&row, &mut Sink { codec, out });
     }
 
     /// Appends a bad record with its reason.
@@ -165,36 +199,21 @@ impl FileEncoder {
     /// When this is not a dead-letter file.
     pub fn append_bad(&mut self, record: &Record<'_>, bad: &BadRecord, codec: &mut Codec, out: &mut Vec<u8>) {
         self.see(record, record.value, None);
-        let Body::DeadLetters { line, block } = &mut self.body else {
+        let AnyBody::DeadLetters(body) = &mut self.body else {
             panic!("a bad record belongs to the dead letters");
         };
-        line.clear();
-        dead_letter::push_line(line, record, bad);
-        self.bytes += line.len() as u64;
-        block.push(line, codec.dead_letters(), out);
+        self.bytes += body.append_bad(record, bad, &mut Sink { codec, out });
     }
 
     /// Bytes of memory that wait in pending blocks, and that [`Self::flush_block`] would free.
     #[must_use]
     pub fn buffered_bytes(&self) -> usize {
-        match &self.body {
-            Body::Text { block, .. } => block.as_ref().map_or(0, |block| block.pending.capacity()),
-            Body::Sequence(body) => body.buffered_bytes(),
-            Body::DeadLetters { line, block } => line.capacity() + block.pending.capacity(),
-        }
+        self.body.buffered_bytes()
     }
 
     /// Closes the pending block early and gives its memory back: for when memory is short. Content stays the same.
     pub fn flush_block(&mut self, codec: &mut Codec, out: &mut Vec<u8>) {
-        match &mut self.body {
-            Body::Text { block: None, .. } => {}
-            Body::Text { block: Some(block), .. } => block.close(codec.output(), out),
-            Body::Sequence(body) => body.close_block(codec, out),
-            Body::DeadLetters { line, block } => {
-                block.close(codec.dead_letters(), out);
-                *line = Vec::new();
-            }
-        }
+        self.body.close_block(&mut Sink { codec, out });
     }
 
     /// The rest of the bytes, and what the manifest will say.
@@ -203,7 +222,7 @@ impl FileEncoder {
     /// When nothing was appended: a file without records is never made.
     #[must_use]
     pub fn finish(mut self, codec: &mut Codec, out: &mut Vec<u8>) -> FileSummary {
-        self.flush_block(codec, out);
+        self.body.finish(&mut Sink { codec, out });
         let seen = self.seen.expect("a file has at least one record");
         FileSummary {
             records: seen.records,
@@ -233,28 +252,62 @@ impl FileEncoder {
     }
 }
 
-// === impl Block ===
+// === impl AnyBody ===
 
-impl Block {
-    /// Blocks are filled to the last byte, so that a long value costs no more memory than a short one.
-    fn push(&mut self, mut bytes: &[u8], codec: &mut BlockCodec, out: &mut Vec<u8>) {
-        let block_bytes = codec.block_bytes();
-        while self.pending.len() + bytes.len() >= block_bytes {
-            let (now, later) = bytes.split_at(block_bytes - self.pending.len());
-            self.pending.extend_from_slice(now);
-            codec.compress(&self.pending, out);
-            self.pending.clear();
-            bytes = later;
+/// `$call` on the body of whichever format.
+macro_rules! each_body {
+    ($any:expr, $body:ident => $call:expr) => {
+        match $any {
+            AnyBody::Lines($body) => $call,
+            AnyBody::Envelope($body) => $call,
+            AnyBody::Sequence($body) => $call,
+            AnyBody::Avro($body) => $call,
+            AnyBody::DeadLetters($body) => $call,
         }
-        self.pending.extend_from_slice(bytes);
+    };
+}
+
+impl Body for AnyBody {
+    #[inline]
+    fn append(&mut self, row: &Row<'_>, sink: &mut Sink<'_>) -> u64 {
+        each_body!(self, body => body.append(row, sink))
     }
 
-    fn close(&mut self, codec: &mut BlockCodec, out: &mut Vec<u8>) {
-        if !self.pending.is_empty() {
-            codec.compress(&self.pending, out);
-        }
-        self.pending = Vec::new();
+    #[inline]
+    fn buffered_bytes(&self) -> usize {
+        each_body!(self, body => body.buffered_bytes())
     }
+
+    fn close_block(&mut self, sink: &mut Sink<'_>) {
+        each_body!(self, body => body.close_block(sink));
+    }
+
+    fn finish(&mut self, sink: &mut Sink<'_>) {
+        each_body!(self, body => body.finish(sink));
+    }
+}
+
+// === impl Sink ===
+
+impl Sink<'_> {
+    /// Appends text to the pending block, or to the file where nothing is compressed.
+    #[inline]
+    fn push(&mut self, pending: &mut Option<Pending>, bytes: &[u8]) {
+        match pending {
+            None => self.out.extend_from_slice(bytes),
+            Some(pending) => pending.push(bytes, self.codec.output(), self.out),
+        }
+    }
+}
+
+/// Persisted, never change: xxh3-128 of the topic's name, a zero byte, partition and first offset (big-endian).
+fn sync_marker(identity: &FileIdentity, first: &Record<'_>) -> [u8; SYNC_BYTES] {
+    let mut seed = Vec::with_capacity(identity.topic.len() + 13);
+    seed.extend_from_slice(identity.topic.as_bytes());
+    seed.push(0);
+    seed.extend_from_slice(&identity.partition.to_be_bytes());
+    seed.extend_from_slice(&first.offset.get().to_be_bytes());
+    xxh3_128(&seed).to_be_bytes()
 }
 
 fn widen(range: &mut Option<[i64; 2]>, value: Option<i64>) {

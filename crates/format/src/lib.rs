@@ -13,10 +13,11 @@ pub mod json;
 mod input;
 mod event_time;
 mod partitions;
-mod plan;
-pub mod route;
 pub mod compress;
 pub mod encode;
+mod stored;
+mod plan;
+pub mod route;
 pub mod decode;
 
 pub use bad::{BadReason, BadRecord};

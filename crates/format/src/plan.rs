@@ -5,18 +5,13 @@
 
 use regex::bytes::Regex;
 use secor_core::layout::{CalendarUnit, Layout, OutputPartitionTemplate, TemplatePart, Zone};
-use secor_core::shape::{
-    Compression, InputFormat, Output, OutputFormat, Shape, TimeUnit, Timestamp, TimestampPolicy, TimestampSource,
-};
+use secor_core::shape::{InputFormat, Shape, TimeUnit, Timestamp, TimestampPolicy, TimestampSource};
 
 use crate::event_time;
 use crate::faults::{Faults, ShapeError};
 use crate::fields::Wanted;
 use crate::input::Reader;
-
-/// Longest delimiter in bytes.
-pub(crate) const DELIMITER_BYTES_MAX: usize = 16;
-const EXTENSION_BYTES_MAX: usize = 32;
+use crate::stored::{Stored, check_output};
 
 pub(crate) struct Plan {
     pub input: InputFormat,
@@ -31,7 +26,7 @@ pub(crate) struct Plan {
     /// Steps of the `{offset:...}` placeholders, in their order.
     pub offset_steps: Vec<i64>,
     pub zone: Zone,
-    pub delimiter: Option<Box<[u8]>>,
+    pub stored: Stored,
 }
 
 pub(crate) struct EventTimePlan {
@@ -66,10 +61,11 @@ impl Plan {
         }
         let templates = parse_templates(shape, &mut faults);
         check_layout(shape, &mut faults);
-        check_output(&shape.output, &mut faults);
+        check_output(&shape.output, &shape.input, &mut |key, message, hint| faults.add(key, message, hint));
         let reader = Reader::new(&shape.input, &mut faults);
         let mut wishes = Wishes { shape, reader: reader.as_ref(), wanted: Wanted::new(), faults: &mut faults };
         let fields = wishes.of_templates(&templates);
+        let stored = Stored::new(&shape.output, |key, path| wishes.want(key, path));
         let source = compile_source(zone.as_ref().ok(), &mut wishes);
         let wanted = wishes.wanted;
         let Some(reader) = reader.filter(|_| faults.0.is_empty()) else {
@@ -89,7 +85,7 @@ impl Plan {
             fields,
             offset_steps: offset_steps.collect(),
             zone: zone.expect("its error is a fault, and there are none"),
-            delimiter: (shape.output.format == OutputFormat::Text).then(|| shape.output.delimiter.as_bytes().into()),
+            stored,
             wanted,
             templates,
         };
@@ -165,36 +161,6 @@ fn check_layout(shape: &Shape, faults: &mut Faults) {
             faults.add("layout", message, "add {output_partition} to the layout, or leave `output_partitions` empty");
         }
         Ok(_) => {}
-    }
-}
-
-fn check_output(output: &Output, faults: &mut Faults) {
-    if output.format == OutputFormat::Text && !(1..=DELIMITER_BYTES_MAX).contains(&output.delimiter.len()) {
-        let message = format!("the delimiter has {} bytes", output.delimiter.len());
-        faults.add("output.delimiter", message, format!("1 to {DELIMITER_BYTES_MAX} bytes, such as \"\\n\""));
-    }
-    let levels = match output.compression {
-        Compression::None => None,
-        Compression::Gzip => Some(("gzip", 1..=12)),
-        Compression::Zstd => Some(("zstd", 1..=22)),
-    };
-    match (output.level, levels) {
-        (Some(level), None) => {
-            let message = format!("level {level} is set, but nothing is compressed");
-            faults.add("output.level", message, "set `output.compression`, or leave the level out");
-        }
-        (Some(level), Some((codec, levels))) if !levels.contains(&level) => {
-            let hint = format!("{} to {}", levels.start(), levels.end());
-            faults.add("output.level", format!("{codec} has no level {level}"), hint);
-        }
-        _ => {}
-    }
-    let Some(extension) = &output.extension else { return };
-    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    let starts_well = extension.is_empty() || extension.starts_with('.');
-    if !starts_well || extension.len() > EXTENSION_BYTES_MAX || !extension.bytes().all(legal) {
-        let hint = "empty, or a dot and up to 31 letters, digits and . _ -, such as `.log.gz`";
-        faults.add("output.extension", format!("`{extension}` is no extension"), hint);
     }
 }
 

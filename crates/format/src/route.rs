@@ -8,12 +8,11 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memmem};
 use secor_core::layout::{
     DEFAULT_PARTITION, OUTPUT_PARTITION_BYTES_MAX, TemplatePart, TimeBucket, Zone, check_segment, push_escaped,
 };
 use secor_core::record::Record;
-use secor_core::shape::{InputFormat, Shape, TimeUnit, TimestampPolicy};
+use secor_core::shape::{Shape, TimeUnit, TimestampPolicy};
 
 use crate::bad::{BadReason, BadRecord};
 use crate::event_time;
@@ -21,7 +20,7 @@ use crate::faults::ShapeError;
 use crate::fields::{Captures, Found};
 use crate::input::Reader;
 use crate::partitions::{PartitionIdx, Partitions};
-use crate::plan::{DELIMITER_BYTES_MAX, EventTimePlan, Plan, Source};
+use crate::plan::{EventTimePlan, Plan, Source};
 
 #[cfg(test)]
 mod tests;
@@ -47,8 +46,8 @@ pub struct Routed<'r> {
     pub partition: PartitionIdx,
     /// Milliseconds since 1970; `None` when no template names the event time, or the policy took the default partition.
     pub event_time: Option<i64>,
-    /// As the file will hold it: a null value stays null here, and line breaks between JSON tokens became spaces if the
-    /// delimiter is a line break.
+    /// As the file will hold it: a null value stays null here unless it became a row of nulls, and line breaks between
+    /// JSON tokens became spaces if the delimiter is a line break.
     pub value: Option<Cow<'r, [u8]>>,
 }
 
@@ -95,10 +94,7 @@ impl Pipeline {
                 &[]
             }
         };
-        let value = match (record.value, &self.plan.delimiter) {
-            (Some(value), Some(delimiter)) => Some(storable(value, delimiter, self.plan.input)?),
-            (value, _) => value.map(Cow::Borrowed),
-        };
+        let value = self.plan.stored.value(record.value, self.plan.input, |slot| self.captures.get(slot, input))?;
         let event_time = match &self.plan.event_time {
             Some(plan) => event_time(plan, &self.plan, &self.captures, record, input, clock_ms)?,
             None => None,
@@ -365,34 +361,4 @@ fn push_key(key: &mut Vec<u8>, found: Found<'_>) -> Result<(), BadRecord> {
         }
     }
     Ok(())
-}
-
-/// The value as one line, or why it can't be one.
-fn storable<'r>(value: &'r [u8], delimiter: &[u8], input: InputFormat) -> Result<Cow<'r, [u8]>, BadRecord> {
-    let at = match delimiter {
-        [byte] => memchr(*byte, value),
-        _ => find_in_stream(value, delimiter),
-    };
-    let Some(at) = at else { return Ok(Cow::Borrowed(value)) };
-    // JSON has raw line breaks between tokens only, where a space means the same
-    if input == InputFormat::Json && matches!(delimiter, b"\n" | b"\r" | b"\r\n") {
-        let spaced = value.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte });
-        return Ok(Cow::Owned(spaced.collect()));
-    }
-    Err(BadReason::DelimiterInValue.with(format!("the value holds the delimiter at byte {at}")))
-}
-
-/// Where the delimiter first occurs in `value` followed by the delimiter, if not behind the value: a delimiter that
-/// begins as it ends can also begin inside the value and end outside.
-fn find_in_stream(value: &[u8], delimiter: &[u8]) -> Option<usize> {
-    if let Some(at) = memmem::find(value, delimiter) {
-        return Some(at);
-    }
-    let mut seam = [0; 2 * DELIMITER_BYTES_MAX];
-    let tail = &value[value.len().saturating_sub(delimiter.len() - 1)..];
-    let seam = &mut seam[..tail.len() + delimiter.len()];
-    seam[..tail.len()].copy_from_slice(tail);
-    seam[tail.len()..].copy_from_slice(delimiter);
-    let at = memmem::find(seam, delimiter).expect("it ends with the delimiter");
-    (at < tail.len()).then(|| value.len() - tail.len() + at)
 }

@@ -132,5 +132,6 @@ FILES = {
     "sequence_block.zst": sequence(messagepack_key, "BytesWritable", "ZStandardCodec", True, zst),
     "digests.json": json.dumps(digests(RECORDS), indent=1).encode() + b"\n",
 }
-for name, content in FILES.items():
-    (HERE / name).write_bytes(content)
+if __name__ == "__main__":
+    for name, content in FILES.items():
+        (HERE / name).write_bytes(content)

@@ -3,10 +3,9 @@
 
 use std::io::{BufRead, Read};
 
-use secor_core::ids::Offset;
 use secor_core::shape::Compression;
 
-use super::{Archived, Fault, RECORD_BYTES_MAX, decompress};
+use super::{Archived, Fault, decompress_whole, length, malformed, offset, read_bytes};
 use crate::encode::{SYNC_BYTES, class, codec_class};
 
 pub(super) struct SequenceReader<'r> {
@@ -171,8 +170,18 @@ fn read_header(input: &mut dyn BufRead) -> Result<Header, Fault> {
     Ok(Header { has_long_keys, compression, is_block_compressed: flags[1] != 0, sync })
 }
 
+/// Those that Hadoop has.
+const ALL_CODECS: [Compression; 6] = [
+    Compression::Gzip,
+    Compression::Zstd,
+    Compression::Snappy,
+    Compression::Lz4,
+    Compression::Bzip2,
+    Compression::Deflate,
+];
+
 fn compression_of(class: &str) -> Result<Compression, Fault> {
-    [Compression::Gzip, Compression::Zstd]
+    ALL_CODECS
         .into_iter()
         .find(|&compression| codec_class(compression) == Some(class))
         .ok_or_else(|| Fault::Malformed(format!("codec `{class}` is not known")))
@@ -275,34 +284,4 @@ fn read_vint(input: &mut dyn BufRead) -> Result<i64, Fault> {
     let mut bytes = [0; 8];
     input.read_exact(&mut bytes[8 - used..])?;
     Ok(i64::from_be_bytes(bytes))
-}
-
-/// Into `to`, which grows with what is really there.
-fn read_bytes(input: &mut dyn BufRead, len: usize, to: &mut Vec<u8>) -> Result<(), Fault> {
-    to.clear();
-    let read = input.take(len as u64).read_to_end(to)?;
-    if read == len { Ok(()) } else { Err(Fault::Truncated) }
-}
-
-fn decompress_whole(compression: Compression, stored: &[u8], to: &mut Vec<u8>) -> Result<(), Fault> {
-    to.clear();
-    decompress(compression, stored).take(RECORD_BYTES_MAX + 1).read_to_end(to)?;
-    if to.len() as u64 > RECORD_BYTES_MAX { Err(malformed("longer than a record can be")) } else { Ok(()) }
-}
-
-fn length(value: i64) -> Result<usize, Fault> {
-    match u64::try_from(value) {
-        Ok(value) if value <= RECORD_BYTES_MAX => {
-            Ok(usize::try_from(value).expect("a record's length fits the address space"))
-        }
-        _ => Err(Fault::Malformed(format!("length {value}"))),
-    }
-}
-
-fn offset(value: i64) -> Result<Offset, Fault> {
-    Offset::new(value).map_err(|error| Fault::Malformed(error.to_string()))
-}
-
-fn malformed(what: &str) -> Fault {
-    Fault::Malformed(what.to_owned())
 }

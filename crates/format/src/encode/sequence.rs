@@ -7,12 +7,9 @@
 
 use secor_core::record::Record;
 use secor_core::shape::{Compression, Output, SequenceCompression, SequenceKey};
-use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Codec, FileIdentity};
+use super::{Body, Codec, Row, SYNC_BYTES, Sink, sync_marker};
 
-/// Length of a sync marker.
-pub(crate) const SYNC_BYTES: usize = 16;
 /// In the place of a record's length: a sync marker follows.
 const SYNC_ESCAPE: i32 = -1;
 /// Bytes of file between two sync markers, Hadoop's `SYNC_INTERVAL` as the Java Secor had it.
@@ -26,14 +23,22 @@ pub(crate) mod class {
     pub const BYTES_WRITABLE: &str = "org.apache.hadoop.io.BytesWritable";
     pub const GZIP_CODEC: &str = "org.apache.hadoop.io.compress.GzipCodec";
     pub const ZSTANDARD_CODEC: &str = "org.apache.hadoop.io.compress.ZStandardCodec";
+    pub const SNAPPY_CODEC: &str = "org.apache.hadoop.io.compress.SnappyCodec";
+    pub const LZ4_CODEC: &str = "org.apache.hadoop.io.compress.Lz4Codec";
+    pub const BZIP2_CODEC: &str = "org.apache.hadoop.io.compress.BZip2Codec";
+    pub const DEFAULT_CODEC: &str = "org.apache.hadoop.io.compress.DefaultCodec";
 }
 
-/// The codec class in a file's header.
+/// The codec class in a file's header; `None` without compression, and for codecs that are not Hadoop's own.
 pub(crate) fn codec_class(compression: Compression) -> Option<&'static str> {
     match compression {
-        Compression::None => None,
+        Compression::None | Compression::Lzo => None,
         Compression::Gzip => Some(class::GZIP_CODEC),
         Compression::Zstd => Some(class::ZSTANDARD_CODEC),
+        Compression::Snappy => Some(class::SNAPPY_CODEC),
+        Compression::Lz4 => Some(class::LZ4_CODEC),
+        Compression::Bzip2 => Some(class::BZIP2_CODEC),
+        Compression::Deflate => Some(class::DEFAULT_CODEC),
     }
 }
 
@@ -77,57 +82,6 @@ impl SequenceBody {
         Self { key: output.sequence_key, codec, layout, position: 0, last_sync: 0, sync: None }
     }
 
-    /// Returns the uncompressed bytes of key and value.
-    pub(super) fn append(
-        &mut self,
-        identity: &FileIdentity,
-        record: &Record<'_>,
-        value: &[u8],
-        codec: &mut Codec,
-        out: &mut Vec<u8>,
-    ) -> u64 {
-        let start = out.len();
-        if self.sync.is_none() {
-            let sync = sync_marker(identity, record);
-            self.sync = Some(sync);
-            self.push_header(&sync, out);
-            self.position += (out.len() - start) as u64;
-        }
-        let mut scratch = std::mem::take(&mut codec.scratch);
-        scratch.clear();
-        push_key(&mut scratch, self.key, record);
-        let bytes = (scratch.len() + 4 + value.len()) as u64;
-        if let Layout::BlockCompressed(buffers) = &mut self.layout {
-            buffers.push(&scratch, value);
-            let is_full = buffers.keys.len() + buffers.values.len() >= SEQUENCE_BLOCK_BYTES;
-            codec.scratch = scratch;
-            if is_full {
-                self.push_block(codec, out);
-            }
-            return bytes;
-        }
-        self.push_record(&scratch, value, codec, out);
-        codec.scratch = scratch;
-        bytes
-    }
-
-    pub(super) fn buffered_bytes(&self) -> usize {
-        match &self.layout {
-            Layout::Plain | Layout::RecordCompressed => 0,
-            Layout::BlockCompressed(it) => {
-                it.key_lengths.capacity() + it.keys.capacity() + it.value_lengths.capacity() + it.values.capacity()
-            }
-        }
-    }
-
-    /// Writes the pending block, if there is one, and gives its memory back.
-    pub(super) fn close_block(&mut self, codec: &mut Codec, out: &mut Vec<u8>) {
-        self.push_block(codec, out);
-        if let Layout::BlockCompressed(buffers) = &mut self.layout {
-            **buffers = Buffers::default();
-        }
-    }
-
     fn push_header(&self, sync: &[u8; SYNC_BYTES], out: &mut Vec<u8>) {
         let key_class = match self.key {
             SequenceKey::Offset => class::LONG_WRITABLE,
@@ -159,7 +113,7 @@ impl SequenceBody {
         if matches!(self.layout, Layout::RecordCompressed) {
             let mut serialized = Vec::with_capacity(4 + value.len());
             push_bytes_writable(&mut serialized, value);
-            codec.output().compress(&serialized, out);
+            codec.output().compress_alone(&serialized, out);
         } else {
             push_bytes_writable(out, value);
         }
@@ -181,7 +135,7 @@ impl SequenceBody {
         let mut scratch = std::mem::take(&mut codec.scratch);
         for buffer in [&buffers.key_lengths, &buffers.keys, &buffers.value_lengths, &buffers.values] {
             scratch.clear();
-            codec.output().compress(buffer, &mut scratch);
+            codec.output().compress_alone(buffer, &mut scratch);
             push_vint(out, i64::from(length(scratch.len())));
             out.extend_from_slice(&scratch);
         }
@@ -197,6 +151,56 @@ impl SequenceBody {
         out.extend_from_slice(&sync);
         self.position += 4 + SYNC_BYTES as u64;
         self.last_sync = self.position;
+    }
+}
+
+impl Body for SequenceBody {
+    fn append(&mut self, row: &Row<'_>, sink: &mut Sink<'_>) -> u64 {
+        let Sink { codec, out } = sink;
+        let value = row.value.unwrap_or_default();
+        let start = out.len();
+        if self.sync.is_none() {
+            let sync = sync_marker(row.identity, row.record);
+            self.sync = Some(sync);
+            self.push_header(&sync, out);
+            self.position += (out.len() - start) as u64;
+        }
+        let mut scratch = std::mem::take(&mut codec.scratch);
+        scratch.clear();
+        push_key(&mut scratch, self.key, row.record);
+        let bytes = (scratch.len() + 4 + value.len()) as u64;
+        if let Layout::BlockCompressed(buffers) = &mut self.layout {
+            buffers.push(&scratch, value);
+            let is_full = buffers.keys.len() + buffers.values.len() >= SEQUENCE_BLOCK_BYTES;
+            codec.scratch = scratch;
+            if is_full {
+                self.push_block(codec, out);
+            }
+            return bytes;
+        }
+        self.push_record(&scratch, value, codec, out);
+        codec.scratch = scratch;
+        bytes
+    }
+
+    fn buffered_bytes(&self) -> usize {
+        match &self.layout {
+            Layout::Plain | Layout::RecordCompressed => 0,
+            Layout::BlockCompressed(it) => {
+                it.key_lengths.capacity() + it.keys.capacity() + it.value_lengths.capacity() + it.values.capacity()
+            }
+        }
+    }
+
+    fn close_block(&mut self, sink: &mut Sink<'_>) {
+        self.push_block(sink.codec, sink.out);
+        if let Layout::BlockCompressed(buffers) = &mut self.layout {
+            **buffers = Buffers::default();
+        }
+    }
+
+    fn finish(&mut self, sink: &mut Sink<'_>) {
+        self.close_block(sink);
     }
 }
 
@@ -218,16 +222,6 @@ impl Buffers {
         self.value_lengths.clear();
         self.values.clear();
     }
-}
-
-/// Persisted, never change: xxh3-128 of the topic's name, a zero byte, partition and first offset (big-endian).
-fn sync_marker(identity: &FileIdentity, first: &Record<'_>) -> [u8; SYNC_BYTES] {
-    let mut seed = Vec::with_capacity(identity.topic.len() + 13);
-    seed.extend_from_slice(identity.topic.as_bytes());
-    seed.push(0);
-    seed.extend_from_slice(&identity.partition.to_be_bytes());
-    seed.extend_from_slice(&first.offset.get().to_be_bytes());
-    xxh3_128(&seed).to_be_bytes()
 }
 
 /// The key as Hadoop serializes it.

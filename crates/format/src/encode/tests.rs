@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use secor_core::record::push_header;
-use secor_core::shape::{Compression, SequenceCompression, SequenceKey};
+use secor_core::shape::{Compression, EnvelopeBytes, Framing, SequenceCompression, SequenceKey};
 
 use super::*;
 use crate::bad::BadReason;
@@ -78,6 +78,17 @@ fn dead_letters_are_golden() {
 }
 
 #[test]
+fn envelopes_are_golden() {
+    let envelope = Output { content: Content::Envelope, ..output(OutputFormat::Json, Compression::None) };
+    assert_eq!(encoded(&envelope).0, include_bytes!("../../testdata/envelope.json"));
+    let base64 = EnvelopeBytes::Base64;
+    let base64 = Output { envelope_key: base64, envelope_value: base64, envelope_headers: base64, ..envelope };
+    assert_eq!(encoded(&base64).0, include_bytes!("../../testdata/envelope_base64.json"));
+    let avro = Output { content: Content::Envelope, ..output(OutputFormat::Avro, Compression::None) };
+    assert_eq!(encoded(&avro).0, include_bytes!("../../testdata/envelope.avro"));
+}
+
+#[test]
 fn uncompressed_sequence_files_are_golden() {
     let offset_keys = output(OutputFormat::Sequence, Compression::None);
     assert_eq!(encoded(&offset_keys).0, include_bytes!("../../testdata/sequence_plain"));
@@ -94,10 +105,18 @@ fn headers_of_compressed_sequence_files_are_golden() {
     let gzip_record = of(Compression::Gzip, SequenceCompression::Record, SequenceKey::Offset);
     let gzip_block = of(Compression::Gzip, SequenceCompression::Block, SequenceKey::Offset);
     let zstd_block = of(Compression::Zstd, SequenceCompression::Block, SequenceKey::Messagepack);
+    let snappy_block = of(Compression::Snappy, SequenceCompression::Block, SequenceKey::Messagepack);
+    let lz4_record = of(Compression::Lz4, SequenceCompression::Record, SequenceKey::Offset);
+    let bzip2_block = of(Compression::Bzip2, SequenceCompression::Block, SequenceKey::Offset);
+    let deflate_record = of(Compression::Deflate, SequenceCompression::Record, SequenceKey::Offset);
     for (ours, golden) in [
         (&gzip_record, &include_bytes!("../../testdata/sequence_record.gz")[..]),
         (&gzip_block, include_bytes!("../../testdata/sequence_block.gz")),
         (&zstd_block, include_bytes!("../../testdata/sequence_block.zst")),
+        (&snappy_block, include_bytes!("../../testdata/sequence_block.snappy")),
+        (&lz4_record, include_bytes!("../../testdata/sequence_record.lz4")),
+        (&bzip2_block, include_bytes!("../../testdata/sequence_block.bz2")),
+        (&deflate_record, include_bytes!("../../testdata/sequence_record.deflate")),
     ] {
         // the marker stands at the end of every header, and is the same in all of these files
         let sync = sync_of(include_bytes!("../../testdata/sequence_plain"));
@@ -152,17 +171,42 @@ pub(crate) fn long_file(
     out
 }
 
+const ALL_CODECS: [Compression; 8] = [
+    Compression::None,
+    Compression::Gzip,
+    Compression::Zstd,
+    Compression::Snappy,
+    Compression::Lz4,
+    Compression::Bzip2,
+    Compression::Deflate,
+    Compression::Lzo,
+];
+
+/// Every format with every codec and framing that it has; of CSV a single column would be any bytes.
 pub(crate) fn all_outputs() -> Vec<Output> {
     let mut all = Vec::new();
-    for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
-        all.push(output(OutputFormat::Text, compression));
-        for sequence_compression in [SequenceCompression::Block, SequenceCompression::Record] {
-            for sequence_key in [SequenceKey::Offset, SequenceKey::Messagepack] {
-                let output = output(OutputFormat::Sequence, compression);
-                all.push(Output { sequence_compression, sequence_key, ..output });
+    for compression in ALL_CODECS {
+        for framing in [None, Some(Framing::Hadoop), Some(Framing::Stream)] {
+            let output = |format| Output { framing, ..output(format, compression) };
+            all.push(output(OutputFormat::Text));
+            let envelope = Output { content: Content::Envelope, ..output(OutputFormat::Json) };
+            all.push(Output { envelope_value: EnvelopeBytes::Base64, ..envelope.clone() });
+            all.push(envelope);
+            all.push(Output { content: Content::Envelope, ..output(OutputFormat::Avro) });
+            for sequence_compression in [SequenceCompression::Block, SequenceCompression::Record] {
+                for sequence_key in [SequenceKey::Offset, SequenceKey::Messagepack] {
+                    let output = output(OutputFormat::Sequence);
+                    all.push(Output { sequence_compression, sequence_key, ..output });
+                }
             }
         }
     }
+    let is_possible = |output: &Output| {
+        let mut faults = 0;
+        crate::stored::check_output(output, &Default::default(), &mut |_, _, _| faults += 1);
+        faults == 0
+    };
+    all.retain(is_possible);
     all
 }
 

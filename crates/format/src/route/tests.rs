@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use secor_core::ids::Offset;
-use secor_core::shape::{BadRecords, Input, Output, OutputFormat, TimeUnit, Timestamp, TimestampSource};
+use secor_core::shape::{BadRecords, Input, InputFormat, Output, OutputFormat, TimeUnit, Timestamp, TimestampSource};
 
 use super::*;
 

@@ -7,7 +7,7 @@ use secor_core::flush::FlushPolicy;
 use secor_core::ids::{Generation, Offset};
 use secor_core::layout::{Layout, NameParts, extension};
 use secor_core::shape::{
-    BadRecords, Compression, Input, InputFormat, JsonValue, Output, OutputFormat, SequenceCompression, Shape,
+    BadRecords, Compression, Content, Input, InputFormat, JsonValue, Output, OutputFormat, SequenceCompression, Shape,
 };
 use secor_core::shape::{Timestamp, TimestampSource};
 
@@ -159,18 +159,27 @@ fn timestamp(timestamp: &Timestamp) -> String {
 }
 
 fn output(output: &Output) -> String {
-    let format = match output.format {
-        OutputFormat::Text => format!("values, each followed by {:?}", output.delimiter),
-        OutputFormat::Sequence => "Hadoop SequenceFiles".to_owned(),
+    let format = match (output.format, output.content) {
+        (OutputFormat::Text, _) => format!("values, each followed by {:?}", output.delimiter),
+        (OutputFormat::Json, Content::Value) => "values as JSON lines".to_owned(),
+        (OutputFormat::Json, Content::Envelope) => "whole records as JSON lines".to_owned(),
+        (OutputFormat::Csv, _) => format!("CSV of {}", output.columns.join(", ")),
+        (OutputFormat::Sequence, _) => "Hadoop SequenceFiles".to_owned(),
+        (OutputFormat::Avro, _) => "whole records in Avro files".to_owned(),
     };
     let level = output.level.map(|level| format!(" level {level}")).unwrap_or_default();
     let compression = match output.compression {
         Compression::None => return format!("{format}, uncompressed"),
         Compression::Gzip => "gzip",
         Compression::Zstd => "zstd",
+        Compression::Snappy => "snappy",
+        Compression::Lz4 => "lz4",
+        Compression::Bzip2 => "bzip2",
+        Compression::Deflate => "deflate",
+        Compression::Lzo => "lzo",
     };
     let by = match (output.format, output.sequence_compression) {
-        (OutputFormat::Text, _) => "",
+        (OutputFormat::Text | OutputFormat::Json | OutputFormat::Csv | OutputFormat::Avro, _) => "",
         (OutputFormat::Sequence, SequenceCompression::Block) => " by blocks",
         (OutputFormat::Sequence, SequenceCompression::Record) => " by records",
     };

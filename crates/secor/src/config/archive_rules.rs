@@ -3,7 +3,7 @@
 //! other archives, the limits.
 
 use secor_core::layout::{Layout, OutputPartitionTemplate};
-use secor_core::shape::{Compression, InputFormat, OutputFormat, TimestampSource};
+use secor_core::shape::{Compression, Content, InputFormat, OutputFormat, TimestampSource};
 use secor_format::Pipeline;
 
 use super::document::{ArchiveTable, FlushTable};
@@ -107,18 +107,17 @@ impl Rules<'_> {
     }
 
     fn output(&mut self) {
-        let output = &self.archive.output;
-        match output.format {
-            OutputFormat::Text => self.without_effect(
-                &["output.sequence_compression", "output.sequence_key"],
-                "the output format is `text`",
-                "leave it out, or set format = \"sequence\"",
-            ),
-            OutputFormat::Sequence => self.without_effect(
-                &["output.delimiter"],
-                "a SequenceFile has no delimiter",
-                "leave it out, or set format = \"text\"",
-            ),
+        let (output, written) = (&self.archive.output, self.archive.output.format);
+        let word = format_word(written);
+        for (keys, format, content) in FORMAT_KEYS {
+            if written != *format {
+                let why = format!("the output format is `{word}`");
+                let hint = format!("leave it out, or set format = \"{}\"", format_word(*format));
+                self.without_effect(keys, &why, &hint);
+            } else if output.content != *content {
+                let why = "the files hold values alone";
+                self.without_effect(keys, why, "leave it out, or set content = \"envelope\"");
+            }
         }
         if output.format == OutputFormat::Sequence && output.compression == Compression::None {
             self.without_effect(
@@ -179,11 +178,41 @@ fn topic_set(archive: &ArchiveTable) -> TopicSet {
     TopicSet { include: patterns(&archive.topics), exclude: patterns(&archive.exclude_topics) }
 }
 
+/// Keys that one format knows, with the content that they are about.
+const FORMAT_KEYS: &[(&[&str], OutputFormat, Content)] = &[
+    (&["output.delimiter"], OutputFormat::Text, Content::Value),
+    (&["output.sequence_compression", "output.sequence_key"], OutputFormat::Sequence, Content::Value),
+    (
+        &["output.columns", "output.column_separator", "output.null_text", "output.header_line"],
+        OutputFormat::Csv,
+        Content::Value,
+    ),
+    (
+        &["output.envelope_key", "output.envelope_value", "output.envelope_headers"],
+        OutputFormat::Json,
+        Content::Envelope,
+    ),
+];
+
+fn format_word(format: OutputFormat) -> &'static str {
+    match format {
+        OutputFormat::Text => "text",
+        OutputFormat::Json => "json",
+        OutputFormat::Csv => "csv",
+        OutputFormat::Sequence => "sequence",
+        OutputFormat::Avro => "avro",
+    }
+}
+
 /// Keys that a fault about `key` may come from as well: when one of them is refused, the fault is not the user's.
 fn related(key: &str) -> &'static [&'static str] {
     match key {
         "output.level" => &["output.compression"],
-        "output.delimiter" => &["output.format"],
+        "output.compression" | "output.framing" => &["output.format", "output.compression"],
+        "output.delimiter" | "output.columns" | "output.null_text" | "output.column_separator" => &["output.format"],
+        "output.content" => &["output.format"],
+        "output.format" | "output.envelope_value" => &["input.format", "input.json", "output.content"],
+        key if key.starts_with("output.columns[") => &["input.format", "input.pattern"],
         "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input.format", "input.pattern", "time_zone"],
         "layout" => &["output_partitions"],
         key if key.starts_with("output_partitions") => &["input.format", "input.pattern"],

@@ -13,6 +13,7 @@ mod checks;
 mod document;
 mod environment;
 mod error;
+mod output_keys;
 mod properties;
 mod reference;
 mod rules;

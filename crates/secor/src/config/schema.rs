@@ -9,6 +9,7 @@
 //! [`super::rules`].
 
 use super::checks::{self, Check};
+use super::output_keys::OUTPUT_KEYS;
 use super::store_keys::STORE_KEYS;
 
 /// A key of the configuration.
@@ -128,7 +129,7 @@ pub(super) const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc:
     Key { path, kind, fallback, shapes_output: false, doc }
 }
 
-const fn shaping(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
+pub(super) const fn shaping(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {
     Key { path, kind, fallback, shapes_output: true, doc }
 }
 
@@ -323,48 +324,10 @@ const PROCESS_KEYS: &[Key] = &[
         Fallback::Toml("[]"),
         "One folder each, from `{timestamp:%Y-%m-%d}`, `{field:country}`, `{offset:10000000}`, `{clock:%H}` and text.",
     ),
-    shaping(
-        "archive.output.format",
-        Kind::Word { words: &["text", "sequence"], later: &["parquet", "orc", "avro"] },
-        Fallback::Toml("\"text\""),
-        "Value and delimiter, or a Hadoop SequenceFile.",
-    ),
-    shaping(
-        "archive.output.compression",
-        Kind::Word { words: &["none", "gzip", "zstd"], later: &["snappy", "lz4", "bzip2", "deflate", "lzo"] },
-        Fallback::Toml("\"none\""),
-        "",
-    ),
-    shaping(
-        "archive.output.level",
-        Kind::Integer { min: 1, max: 22 },
-        Fallback::Absent("gzip 6, zstd 3"),
-        "gzip 1 to 12, zstd 1 to 22.",
-    ),
-    shaping(
-        "archive.output.delimiter",
-        ANY,
-        Fallback::Toml("\"\\n\""),
-        "After each record of `text`: at least one byte.",
-    ),
-    shaping(
-        "archive.output.sequence_compression",
-        word(&["block", "record"]),
-        Fallback::Toml("\"block\""),
-        "How a compressed SequenceFile is laid out.",
-    ),
-    shaping(
-        "archive.output.sequence_key",
-        word(&["offset", "messagepack"]),
-        Fallback::Toml("\"offset\""),
-        "LongWritable offset, or a MessagePack map of offset, timestamp and Kafka key.",
-    ),
-    shaping(
-        "archive.output.extension",
-        Kind::Text(checks::extension),
-        Fallback::Absent("the codec's: `.gz`, `.zst`, none"),
-        "Replaces the extension, with its dot; may be empty.",
-    ),
+];
+
+/// Behind those of the output.
+const BATCH_KEYS: &[Key] = &[
     shaping(
         "archive.layout",
         Kind::Text(checks::layout),
@@ -418,7 +381,7 @@ const PROCESS_KEYS: &[Key] = &[
 
 /// All keys, in the order of the reference page.
 pub(super) fn keys() -> impl Iterator<Item = &'static Key> {
-    SOURCE_KEYS.iter().chain(STORE_KEYS).chain(PROCESS_KEYS)
+    SOURCE_KEYS.iter().chain(STORE_KEYS).chain(PROCESS_KEYS).chain(OUTPUT_KEYS).chain(BATCH_KEYS)
 }
 
 /// The key of a schema path.

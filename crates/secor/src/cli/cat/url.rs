@@ -1,13 +1,14 @@
 //! One file by its URL, also from an archive that this configuration does not name.
 //!
-//! There is no manifest to say what the file is, so its first bytes do: a SequenceFile, gzip, zstd, or plain text. The
-//! delimiter is the one of the archive whose topic appears in the path, else a line feed.
+//! There is no manifest to say what the file is. Where a topic of the configuration appears in the path, and the file
+//! has the extension of that archive's output, it is taken for such a file. Else its first bytes decide: a SequenceFile,
+//! an Avro file, or text with one of the codecs that can be told; its delimiter is that archive's, or a line feed.
 
 use std::io::{Cursor, Read};
 use std::sync::Arc;
 
-use secor_core::layout::{DEAD_LETTERS, DEAD_LETTERS_EXTENSION};
-use secor_core::shape::{Compression, Output, OutputFormat};
+use secor_core::layout::{DEAD_LETTERS, DEAD_LETTERS_EXTENSION, extension};
+use secor_core::shape::{Compression, Content, Output, OutputFormat};
 use secor_format::kept;
 
 use super::records::{FileFacts, Printer, decode};
@@ -19,7 +20,11 @@ use crate::store::{self, Store, StoreSettings};
 
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+const BZIP2: &[u8] = b"BZh";
+const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
+const LZOP: &[u8] = b"\x89LZO";
 const SEQUENCE: &[u8] = b"SEQ";
+const AVRO: &[u8] = b"Obj\x01";
 const MAGIC_BYTES_MAX: u64 = 4;
 
 pub(super) async fn print(url: &str, config: &Config, printer: &mut Printer<'_>) -> Result<(), CliError> {
@@ -37,7 +42,7 @@ pub(super) async fn print(url: &str, config: &Config, printer: &mut Printer<'_>)
         (None, Ok(sniffed)) => sniffed,
     };
     let dead_letters = url.ends_with(DEAD_LETTERS_EXTENSION) && url.split('/').any(|segment| segment == DEAD_LETTERS);
-    let output = output_of(&magic, delimiter(url, config));
+    let output = configured(url, config).unwrap_or_else(|| output_of(&magic, delimiter(url, config)));
     let facts = FileFacts { key: url, place: None, dense_from: None, kept: kept(&output, dead_letters) };
     facts.check(printer.mode(), None)?;
     let work = move |sender| decode(&output, dead_letters, input, &sender);
@@ -68,14 +73,27 @@ fn sniff(mut reader: ObjectReader) -> std::io::Result<(Vec<u8>, impl Read)> {
     Ok((magic, input))
 }
 
+/// The output that the configuration has for such a file.
+fn configured(url: &str, config: &Config) -> Option<Output> {
+    let index = url.split('/').rev().find_map(|segment| config.archive_for(segment))?;
+    let output = &config.archives[index].shape.output;
+    let extension = extension(output);
+    (!extension.is_empty() && url.ends_with(&*extension)).then(|| output.clone())
+}
+
 fn output_of(magic: &[u8], delimiter: String) -> Output {
     let (format, compression) = match magic {
         magic if magic.starts_with(SEQUENCE) => (OutputFormat::Sequence, Compression::None),
         magic if magic.starts_with(GZIP) => (OutputFormat::Text, Compression::Gzip),
         magic if magic.starts_with(ZSTD) => (OutputFormat::Text, Compression::Zstd),
+        magic if magic.starts_with(BZIP2) => (OutputFormat::Text, Compression::Bzip2),
+        magic if magic.starts_with(LZ4) => (OutputFormat::Text, Compression::Lz4),
+        magic if magic.starts_with(LZOP) => (OutputFormat::Text, Compression::Lzo),
+        magic if magic.starts_with(AVRO) => (OutputFormat::Avro, Compression::None),
         _ => (OutputFormat::Text, Compression::None),
     };
-    Output { format, compression, delimiter, ..Output::default() }
+    let content = if format == OutputFormat::Avro { Content::Envelope } else { Content::Value };
+    Output { format, compression, delimiter, content, ..Output::default() }
 }
 
 fn delimiter(url: &str, config: &Config) -> String {

@@ -1,0 +1,115 @@
+//! What of a record's value a file holds: the value, the value as one line, or a row made of its fields; and which
+//! outputs there can be at all.
+//!
+//! Everything here is decided for ever by `docs/formats.md`. A value that can't be stored makes its record bad.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+use secor_core::shape::{Content, EnvelopeBytes, InputFormat, Output, OutputFormat};
+
+use crate::bad::{BadReason, BadRecord};
+use crate::encode::{NULL_LINE, line_end};
+use crate::fields::Found;
+
+mod check;
+mod csv;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use check::check_output;
+
+/// Longest delimiter in bytes.
+const DELIMITER_BYTES_MAX: usize = 16;
+
+/// How a value becomes what is stored.
+pub(crate) enum Stored {
+    /// As it is.
+    Whole,
+    /// As one piece in front of this delimiter.
+    Piece(Box<[u8]>),
+    /// As JSON on one line. `null` is what a tombstone is written as, so a value that is `null` is stored as one.
+    JsonLine,
+    /// The same within an object, where space around a value can't be told from none.
+    NestedJson,
+    /// As a row of its fields.
+    Row(csv::Columns),
+}
+
+// === impl Stored ===
+
+impl Stored {
+    /// `want` gives the slot of the field that a key of the configuration names; `None` when there can't be such a field.
+    pub(crate) fn new(output: &Output, mut want: impl FnMut(&str, &str) -> Option<usize>) -> Self {
+        match (output.format, output.content, output.envelope_value) {
+            (OutputFormat::Csv, ..) => {
+                let named = output.columns.iter().enumerate();
+                let slots = named.filter_map(|(i, path)| want(&format!("output.columns[{i}]"), path)).collect();
+                Self::Row(csv::Columns::new(output, slots))
+            }
+            (OutputFormat::Text, ..) => Self::Piece(line_end(output).into()),
+            (OutputFormat::Json, Content::Value, _) => Self::JsonLine,
+            (OutputFormat::Json, Content::Envelope, EnvelopeBytes::Json) => Self::NestedJson,
+            (OutputFormat::Json | OutputFormat::Sequence | OutputFormat::Avro, ..) => Self::Whole,
+        }
+    }
+
+    /// The value as the file will hold it. `field` gives the field of a slot.
+    ///
+    /// # Errors
+    /// [`BadRecord`] when it can't be stored.
+    pub(crate) fn value<'r, 'f>(
+        &self,
+        value: Option<&'r [u8]>,
+        input: InputFormat,
+        field: impl Fn(usize) -> Found<'f>,
+    ) -> Result<Option<Cow<'r, [u8]>>, BadRecord> {
+        match (self, value) {
+            (Self::Row(columns), _) => columns.row(field).map(|row| Some(Cow::Owned(row))),
+            (Self::Piece(delimiter), Some(value)) => piece(value, delimiter, input).map(Some),
+            (Self::JsonLine | Self::NestedJson, Some(value)) if trimmed(value) == NULL_LINE => Ok(None),
+            (Self::JsonLine, Some(value)) => piece(value, b"\n", input).map(Some),
+            (Self::NestedJson, Some(value)) => piece(trimmed(value), b"\n", input).map(Some),
+            (Self::Whole, Some(value)) => Ok(Some(Cow::Borrowed(value))),
+            (_, None) => Ok(None),
+        }
+    }
+}
+
+/// Without the space that JSON allows around a text.
+fn trimmed(value: &[u8]) -> &[u8] {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+    let start = value.iter().position(|byte| !is_space(byte)).unwrap_or(value.len());
+    let end = value.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    &value[start..end]
+}
+
+/// The value as one piece, or why it can't be one.
+fn piece<'r>(value: &'r [u8], delimiter: &[u8], input: InputFormat) -> Result<Cow<'r, [u8]>, BadRecord> {
+    let at = match delimiter {
+        [byte] => memchr(*byte, value),
+        _ => find_in_stream(value, delimiter),
+    };
+    let Some(at) = at else { return Ok(Cow::Borrowed(value)) };
+    // JSON has raw line breaks between tokens only, where a space means the same
+    if input == InputFormat::Json && matches!(delimiter, b"\n" | b"\r" | b"\r\n") {
+        let spaced = value.iter().map(|&byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { byte });
+        return Ok(Cow::Owned(spaced.collect()));
+    }
+    Err(BadReason::DelimiterInValue.with(format!("the value holds the delimiter at byte {at}")))
+}
+
+/// Where the delimiter first occurs in `value` followed by the delimiter, if not behind the value: a delimiter that
+/// begins as it ends can also begin inside the value and end outside.
+fn find_in_stream(value: &[u8], delimiter: &[u8]) -> Option<usize> {
+    if let Some(at) = memmem::find(value, delimiter) {
+        return Some(at);
+    }
+    let mut seam = [0; 2 * DELIMITER_BYTES_MAX];
+    let tail = &value[value.len().saturating_sub(delimiter.len() - 1)..];
+    let seam = &mut seam[..tail.len() + delimiter.len()];
+    seam[..tail.len()].copy_from_slice(tail);
+    seam[tail.len()..].copy_from_slice(delimiter);
+    let at = memmem::find(seam, delimiter).expect("it ends with the delimiter");
+    (at < tail.len()).then(|| value.len() - tail.len() + at)
+}
