@@ -171,9 +171,8 @@ impl From<ConfigErrors> for CliError {
 impl From<KafkaError> for CliError {
     fn from(error: KafkaError) -> Self {
         let class = match error.class() {
-            kafka::Class::Unavailable => Class::Unavailable,
+            kafka::Class::Unavailable | kafka::Class::Fatal => Class::Unavailable,
             kafka::Class::Config => Class::Configuration,
-            kafka::Class::Fatal => Class::Bug,
         };
         Self::caused_by(class, &error).with_hint(error.hint())
     }
@@ -251,6 +250,14 @@ mod tests {
         assert_eq!(both.class.exit_code(), 64);
         assert_eq!(both.to_string(), "secor: broker down\nsecor: no bucket\nhint: create it");
         assert!(CliError::together(Vec::new()).is_none());
+    }
+
+    /// A static member is fenced when another takes its place, or when the coordinator fails over: nobody's bug.
+    #[test]
+    fn a_client_that_gave_up_is_to_be_started_again() {
+        let error = CliError::from(KafkaError::Fatal { code: 82, reason: "fenced".to_owned() });
+        assert_eq!(error.class.exit_code(), 69);
+        assert!(error.to_string().ends_with("hint: start the process again"), "{error}");
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub enum Class {
     Unavailable,
     /// Somebody has to change the configuration or the cluster: exit 64.
     Config,
-    /// This client can't go on; a new one may: exit 70.
+    /// This client can't go on, a new one can: exit 69.
     Fatal,
 }
 

@@ -208,7 +208,10 @@ pub(super) fn grant(tp: &TopicPartition, world: &Arc<World>) {
         let refusal = Refusal::new(RefusalCode::TopicName, error.to_string());
         return world.registry.note(tp, &Note::Refused(refusal));
     }
-    let grant = world.grants.grant(tp);
+    let Some(grant) = world.grants.grant(tp) else {
+        tracing::debug!(topic_partition = %tp, "granted while leaving: left to the next owner");
+        return world.registry.moved_away(tp);
+    };
     grant.send(Message::Assign(Box::new(Assignment { epoch: grant.epoch, settings, recipe })));
 }
 

@@ -22,6 +22,8 @@ struct Inner {
     queues: Vec<Sender<Message>>,
     epochs: u64,
     granted: BTreeMap<TopicPartition, Grant>,
+    /// The process is about to leave the group.
+    leaving: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -45,9 +47,12 @@ impl Grants {
         self.lock().queues = queues;
     }
 
-    /// Binds the topic partition to the worker that has fewest, for a new epoch.
-    pub(super) fn grant(&self, tp: &TopicPartition) -> Grant {
+    /// Binds the topic partition to the worker that has fewest, for a new epoch; `None` after [`Self::leave`].
+    pub(super) fn grant(&self, tp: &TopicPartition) -> Option<Grant> {
         let mut inner = self.lock();
+        if inner.leaving {
+            return None;
+        }
         inner.epochs += 1;
         let mut loads = vec![0; inner.queues.len()];
         inner.granted.values().for_each(|grant| loads[grant.worker] += 1);
@@ -61,7 +66,14 @@ impl Grants {
             commits: Arc::default(),
         };
         inner.granted.insert(tp.clone(), grant.clone());
-        grant
+        Some(grant)
+    }
+
+    /// Grants nothing any more, because nobody would tell it to end; returns what is granted.
+    pub(super) fn leave(&self) -> Vec<TopicPartition> {
+        let mut inner = self.lock();
+        inner.leaving = true;
+        inner.granted.keys().cloned().collect()
     }
 
     pub(super) fn of(&self, tp: &TopicPartition) -> Option<Grant> {
@@ -148,5 +160,26 @@ impl Grant {
             // the sender is dropped with the grant: over, too
             let _ = ended.wait_for(|ended| *ended).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_leaves_waits_for_what_it_has_and_is_granted_nothing_more() {
+        let grants = Grants::default();
+        let (queue, _messages) = std::sync::mpsc::channel();
+        grants.set_queues(vec![queue]);
+        let [one, other] = [0, 1].map(|partition| TopicPartition::new("t", partition));
+        let grant = grants.grant(&one).expect("nobody leaves");
+
+        assert_eq!(grants.leave(), [one.clone()]);
+
+        // a rebalance gives it back, or another one, while the first is being finished
+        assert!(grants.grant(&one).is_none() && grants.grant(&other).is_none());
+        grants.end(&Address { topic_partition: one.clone(), epoch: grant.epoch });
+        assert!(grants.wait_ended(&[one, other], Instant::now()));
     }
 }

@@ -208,7 +208,7 @@ impl Service {
     /// Cuts, uploads and commits everything; how many topic partitions did not make it in time.
     async fn leave(&self) -> usize {
         let world = Arc::clone(&self.world);
-        let partitions = world.grants.all();
+        let partitions = world.grants.leave();
         let reason = CutReason::Shutdown;
         for tp in &partitions {
             world.grants.tell(tp, |to| Message::Leave { to, reason });
