@@ -56,6 +56,16 @@ fuzz *arguments:
     tests/lab/install.sh fuzz
     fuzz/run.sh {{ arguments }}
 
+# processes, brokers and store fail at the worst moments, every id is counted: docs/evidence/crashlab.md; `--all`, `--only NAME`
+crashlab *arguments:
+    tests/lab/install.sh build kafka kafka39 s3 python
+    cargo test --locked --package secor --test heavy_crashlab -- {{ arguments }}
+
+# an hour of production, kills and a slow store, nothing may grow: docs/evidence/soak.md; `--minutes 5` for a quick look
+soak *arguments:
+    tests/lab/install.sh build kafka s3 python
+    cargo test --locked --package secor --test heavy_soak -- {{ arguments }}
+
 demo:
     make demo
 

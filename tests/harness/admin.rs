@@ -1,7 +1,8 @@
 //! The admin page of a running `secor`, asked over plain HTTP.
 
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -38,14 +39,26 @@ impl Admin {
     /// Status and body. `headers` are whole lines with their line breaks.
     #[track_caller]
     pub fn ask(&self, method: &str, path: &str, headers: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).expect("the admin page listens");
-        let request = format!("{method} {path} HTTP/1.1\r\nHost: secor\r\nConnection: close\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).expect("the admin page reads");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("the admin page answers in UTF-8");
+        let answer = self.exchange(method, path, headers).expect("the admin page answers in UTF-8");
         let status = answer.get(9..12).and_then(|digits| digits.parse().ok()).expect("a status line");
         let body = answer.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
         (status, body)
+    }
+
+    fn exchange(&self, method: &str, path: &str, headers: &str) -> io::Result<String> {
+        let mut stream = TcpStream::connect(self.address)?;
+        stream.set_read_timeout(Some(ANSWER_PATIENCE))?;
+        let request = format!("{method} {path} HTTP/1.1\r\nHost: secor\r\nConnection: close\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer)
+    }
+
+    /// `/api/status` of a process that may be gone or hang: `None` then.
+    pub fn try_status(&self) -> Option<Value> {
+        let answer = self.exchange("GET", "/api/status", "").ok()?;
+        serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()
     }
 
     /// `/api/status`.
@@ -73,3 +86,5 @@ impl Admin {
         body.lines().filter(of_name).filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
     }
 }
+
+const ANSWER_PATIENCE: Duration = Duration::from_secs(30);

@@ -5,6 +5,9 @@
 //! test likes, and what is stored says which window it is. When a process is gone, what it had on the way can be dropped
 //! or still be carried out, as a network does.
 //!
+//! Apart from that there is weather: while it is bad, requests of any kind fail, before or after they were carried out,
+//! or take their time. Nothing is held in bad weather.
+//!
 //! One request per connection, so that a message ends where the connection does. Signatures hold: the header `Host` is
 //! passed on as the client signed it.
 
@@ -14,6 +17,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 /// Which requests are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +31,31 @@ pub enum Hold {
     LastFile,
     /// The same, but it is carried out: only the answer is held.
     LastAnswer,
+}
+
+/// What happens to requests on their way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Weather {
+    #[default]
+    Fair,
+    /// Half of them are answered with 503, and half of those are carried out all the same.
+    Errors,
+    /// Half of them get no answer but the end of the connection, and half of those are carried out all the same.
+    Resets,
+    /// Each takes up to a second longer, on its way there or on its way back.
+    Slow,
+}
+
+/// What the weather does to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Gust {
+    Calm,
+    /// Fails, with this answer.
+    Before(&'static [u8]),
+    /// Is carried out, and fails with this answer.
+    After(&'static [u8]),
+    There(Duration),
+    Back(Duration),
 }
 
 /// What becomes of the requests that are held.
@@ -69,6 +98,9 @@ struct State {
 
 #[derive(Default)]
 struct Inner {
+    weather: Weather,
+    /// Counts the requests in bad weather.
+    gusts: u32,
     hold: Option<Hold>,
     /// Targets that are held now, in order of arrival.
     held: Vec<String>,
@@ -111,6 +143,12 @@ impl Gate {
     /// `http://host:port`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// From now on requests fare like this; who is being slowed down is let go.
+    pub fn set_weather(&self, weather: Weather) {
+        self.state.lock().weather = weather;
+        self.state.changed.notify_all();
     }
 
     /// From now on such requests are held.
@@ -162,6 +200,21 @@ impl State {
 
     fn serve(&self, mut client: TcpStream) -> io::Result<()> {
         let message = Message::read(&client)?;
+        let gust = self.lock().gust();
+        match gust {
+            Gust::Calm => {}
+            Gust::Before(answer) => return client.write_all(answer),
+            Gust::After(answer) => {
+                self.pass_on(&message)?;
+                return client.write_all(answer);
+            }
+            Gust::There(time) => self.linger(time),
+            Gust::Back(time) => {
+                let answer = self.pass_on(&message)?;
+                self.linger(time);
+                return client.write_all(&answer);
+            }
+        }
         let hold = self.lock().sort(&message);
         match hold {
             None => {
@@ -178,6 +231,12 @@ impl State {
             }
             Some(_) => Ok(()),
         }
+    }
+
+    /// Waits, unless the weather gets better.
+    fn linger(&self, time: Duration) {
+        let slow = |inner: &mut Inner| inner.weather == Weather::Slow && !self.ended.load(Ordering::Relaxed);
+        drop(self.changed.wait_timeout_while(self.lock(), time, slow));
     }
 
     /// Waits for the next release. Is the request to be carried out?
@@ -209,6 +268,28 @@ impl State {
 // === impl Inner ===
 
 impl Inner {
+    /// What happens to the next request: an even mix that looks like none.
+    fn gust(&mut self) -> Gust {
+        if self.weather == Weather::Fair {
+            return Gust::Calm;
+        }
+        self.gusts += 1;
+        let dice = self.gusts.wrapping_mul(2_654_435_761) >> 22; // below 1024
+        let failure = match self.weather {
+            Weather::Slow => {
+                let time = Duration::from_millis(dice.into());
+                return if dice.is_multiple_of(2) { Gust::There(time) } else { Gust::Back(time) };
+            }
+            Weather::Errors => UNAVAILABLE,
+            Weather::Fair | Weather::Resets => b"",
+        };
+        match dice % 4 {
+            0 => Gust::Before(failure),
+            1 => Gust::After(failure),
+            _ => Gust::Calm,
+        }
+    }
+
     /// How this message is to be held; remembers what manifests say.
     fn sort(&mut self, message: &Message) -> Option<Hold> {
         let name = batch_of(&message.target).filter(|_| message.method == "PUT")?;
@@ -308,3 +389,5 @@ fn decoded(text: &str) -> String {
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
+
+const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

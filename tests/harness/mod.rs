@@ -28,12 +28,12 @@ use std::time::{Duration, Instant};
 pub use admin::Admin;
 pub use archive::{Archive, Found, Slot};
 pub use clouds::{Azure, Gcs};
-pub use gate::{BatchName, Gate, Hold, Release, Request};
+pub use gate::{BatchName, Gate, Hold, Release, Request, Weather};
 pub use kafka::{Consumed, Kafka};
 pub use python::{java, python};
 pub use s3::S3;
 pub use secor::{Finished, Process, Secor};
-pub use server::{Server, free_port, is_alive};
+pub use server::{NotReady, Server, free_port, is_alive, send};
 pub use setup::{PATIENCE, Setup, expect_verified, patient_kafka, watch};
 
 /// Looks until `look` returns a value, and returns it.

@@ -53,6 +53,7 @@ impl Secor {
 
     /// Sets an environment variable for the processes started from now on.
     pub fn set_env(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.into(), value.into()));
     }
 
@@ -69,7 +70,7 @@ impl Secor {
         let number = self.started.replace(self.started.get() + 1);
         let out = self.folder().join(format!("{number}.out"));
         let err = self.folder().join(format!("{number}.err"));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_secor"));
+        let mut command = Command::new(binary());
         command
             .args(arguments)
             .current_dir(self.folder())
@@ -193,6 +194,12 @@ impl Finished {
         assert_eq!(self.code, code, "exit code\n--- stdout\n{}\n--- stderr\n{}", self.stdout, self.stderr);
         self
     }
+}
+
+/// What cargo has built for the test, or what `SECOR_BINARY` names: a release build, or a copy that later builds leave
+/// alone.
+fn binary() -> OsString {
+    std::env::var_os("SECOR_BINARY").unwrap_or_else(|| env!("CARGO_BIN_EXE_secor").into())
 }
 
 fn read(path: &Path) -> String {

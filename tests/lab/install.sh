@@ -5,6 +5,7 @@
 #
 #   build    a C compiler and make, for librdkafka
 #   kafka    Apache Kafka 4.3.1, the jars, by Maven                                   55 MB
+#   kafka39  Apache Kafka 3.9.2 beside it, for `just crashlab`                        55 MB
 #   hadoop   Hadoop's own SequenceFile reader, two jars, by Maven                     50 MB
 #   s3       versitygw 1.8.0, an S3 server, built by Go                               60 MB, two minutes the first time
 #   gcs      fake-gcs-server 1.56.1, a Google Cloud Storage server, built by Go        45 MB, a minute the first time
@@ -26,6 +27,7 @@ lab=${SECOR_LAB:-$(cd "$here/../.." && pwd)/.lab}
 venv=$lab/venv
 
 kafka_version=4.3.1
+kafka39_version=3.9.2
 hadoop_version=3.3.6
 versitygw_version=1.8.0
 cargo_fuzz_version=0.13.2
@@ -104,6 +106,11 @@ jars() {
 step_kafka() {
     need_java
     jars kafka $kafka_version
+}
+
+step_kafka39() {
+    need_java
+    jars kafka-3.9 $kafka39_version
 }
 
 step_hadoop() {
@@ -235,7 +242,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | hadoop | s3 | gcs | azure | aws | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | s3 | gcs | azure | aws | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -249,7 +256,7 @@ main() {
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka hadoop s3 gcs azure aws python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop s3 gcs azure aws python tools fuzz all" >&2
             exit 64
             ;;
         esac

@@ -3,18 +3,36 @@
 #
 #   tests/lab/kafka.sh FOLDER PORT CONTROLLER_PORT [KEY=VALUE...]
 #
-# The data is under FOLDER and survives a restart with the same arguments; KEY=VALUE are further broker settings.
+# The data is under FOLDER and survives a restart with the same arguments; KEY=VALUE are further broker settings. Two of
+# them are for this script: `lab.version=3.9.2` takes the older release (install.sh kafka39), and `lab.cluster.id=ID`
+# makes brokers that are started one by one members of one cluster.
 # Ready when it prints `Kafka Server started` (2 to 6 seconds). Run it under keep.sh, or end it by its process id.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 lab=${SECOR_LAB:-$(cd "$here/../.." && pwd)/.lab}
-jars=$lab/kafka/4.3.1
-[ -d "$jars" ] || {
-    echo "lab: no Kafka in $lab: run tests/lab/install.sh kafka" >&2
-    exit 69
-}
 folder=$1 port=$2 controller_port=$3
 shift 3
+version=4.3.1 cluster_id=
+for setting in "$@"; do
+    case $setting in
+    lab.version=*) version=${setting#*=} ;;
+    lab.cluster.id=*) cluster_id=${setting#*=} ;;
+    esac
+done
+case $version in
+3.9.*)
+    jars=$lab/kafka-3.9/$version step=kafka39 release=(--release-version 3.9)
+    logging=log4j.configuration=file:$folder/log4j.properties
+    ;;
+*)
+    jars=$lab/kafka/$version step=kafka release=()
+    logging=log4j2.configurationFile=$folder/log4j2.xml
+    ;;
+esac
+[ -d "$jars" ] || {
+    echo "lab: no Kafka $version in $lab: run tests/lab/install.sh $step" >&2
+    exit 69
+}
 mkdir -p "$folder"
 
 # Small internal topics, no waiting for more members, short sessions: a test's group settles in a second.
@@ -47,7 +65,7 @@ log.retention.check.interval.ms=1000
 EOF
 for setting in "$@"; do
     # a later line wins in a properties file
-    echo "$setting" >>"$folder/server.properties"
+    case $setting in lab.*) ;; *) echo "$setting" >>"$folder/server.properties" ;; esac
 done
 # warnings only, but for the line that says it is ready
 cat >"$folder/log4j2.xml" <<EOF
@@ -59,10 +77,17 @@ cat >"$folder/log4j2.xml" <<EOF
   </Loggers>
 </Configuration>
 EOF
+cat >"$folder/log4j.properties" <<EOF
+log4j.rootLogger=WARN, out
+log4j.logger.kafka.server.KafkaRaftServer=INFO
+log4j.appender.out=org.apache.log4j.ConsoleAppender
+log4j.appender.out.layout=org.apache.log4j.PatternLayout
+log4j.appender.out.layout.ConversionPattern=%d{HH:mm:ss.SSS} %p %m (%c{1})%n
+EOF
 
-jvm() { exec java -Xms128m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel="$1" -Dlog4j2.configurationFile="$folder/log4j2.xml" -cp "$jars/*" "${@:2}"; }
+jvm() { exec java -Xms128m -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel="$1" -D"$logging" -cp "$jars/*" "${@:2}"; }
 if [ ! -f "$folder/data/meta.properties" ]; then
-    cluster_id=$(head -c 16 /dev/urandom | base64 | tr '+/' 'ab' | cut -c 1-22)
-    (jvm 1 kafka.tools.StorageTool format -t "$cluster_id" -c "$folder/server.properties") >/dev/null
+    cluster_id=${cluster_id:-$(head -c 16 /dev/urandom | base64 | tr '+/' 'ab' | cut -c 1-22)}
+    (jvm 1 kafka.tools.StorageTool format -t "$cluster_id" "${release[@]}" -c "$folder/server.properties") >/dev/null
 fi
 jvm 4 kafka.Kafka "$folder/server.properties"
