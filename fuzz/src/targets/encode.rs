@@ -8,8 +8,8 @@ use secor_core::shape::{Compression, Output, OutputFormat, SequenceCompression, 
 use secor_format::{BadRecord, Pipeline};
 use serde_json::json;
 
+use super::bytes::Input;
 use super::files::{Owned, assert_reads_back, encode, reason};
-use super::input::Input;
 use super::shapes::shape;
 
 const HAS_TIMESTAMP: u8 = 1;

@@ -10,7 +10,7 @@ use secor_core::shape::{Shape, TimeUnit, TimestampSource};
 use secor_format::{BadReason, Pipeline};
 use serde_json::json;
 
-use super::input::Input;
+use super::bytes::Input;
 use super::shapes::shape;
 
 /// Longer ones are slow to compile as regular expressions, and no different.

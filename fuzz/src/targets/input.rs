@@ -1,50 +1,62 @@
-//! Small values from bytes, for targets whose input is not one text. Behind the end there are zeros.
+//! Record values of every input format: a value is good or bad whatever fields are wanted, and a good one's event time
+//! is in the calendar.
+//!
+//! Input: a byte for the format, then the value.
 
-/// What is left of an input.
-#[derive(Clone, Copy, Debug)]
-pub struct Input<'a> {
-    rest: &'a [u8],
+use secor_core::ids::Offset;
+use secor_core::layout::{EVENT_TIME_MS_MAX, EVENT_TIME_MS_MIN};
+use secor_core::record::Record;
+use secor_format::{BadReason, Pipeline};
+use serde_json::{Value, json};
+
+use super::bytes::Input;
+use super::shapes::shape;
+
+/// Of Apache's access log, roughly.
+const PATTERN: &str = r#"^(?<a>\S+) (?<b>-|"[^"]*") \[(?<t>[^\]]*)\]"#;
+
+pub fn run(data: &[u8]) {
+    let mut bytes = Input::new(data);
+    let input = match bytes.byte() % 5 {
+        0 => json!({ "format": "json" }),
+        1 => json!({ "format": "json", "json": "any" }),
+        2 => json!({ "format": "json", "json": "lines" }),
+        3 => json!({ "format": "msgpack" }),
+        _ => json!({ "format": "text", "pattern": PATTERN }),
+    };
+    let record = Record { offset: Offset::ZERO, timestamp: None, key: None, value: Some(bytes.rest()), headers: &[] };
+    let alone = route(&input, &[], json!({}), &record);
+    let with_fields = route(&input, &["{field:a}", "{field:b}"], json!({}), &record);
+    let with_time = json!({ "field": "t", "missing": "default_partition", "bad": "default_partition" });
+    let with_time = route(&input, &["{timestamp:%F %H}"], with_time, &record);
+    match alone {
+        Ok(_) => {
+            let of_fields = [BadReason::FieldNotScalar, BadReason::IllegalOutputPartition];
+            assert!(
+                with_fields.is_ok() || with_fields.is_err_and(|reason| of_fields.contains(&reason)),
+                "{with_fields:?}"
+            );
+            let time = with_time.expect("neither a missing nor a bad time makes a record bad here");
+            assert!(time.is_none_or(|ms| (EVENT_TIME_MS_MIN..=EVENT_TIME_MS_MAX).contains(&ms)), "{time:?}");
+        }
+        Err(reason) => assert_eq!((with_fields, with_time), (Err(reason), Err(reason))),
+    }
 }
 
-impl<'a> Input<'a> {
-    #[must_use]
-    pub fn new(rest: &'a [u8]) -> Self {
-        Self { rest }
-    }
-
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
-    #[must_use]
-    pub fn rest(self) -> &'a [u8] {
-        self.rest
-    }
-
-    pub fn byte(&mut self) -> u8 {
-        let Some((&first, behind)) = self.rest.split_first() else { return 0 };
-        self.rest = behind;
-        first
-    }
-
-    /// Eight bytes, little-endian.
-    pub fn number(&mut self) -> i64 {
-        let mut bytes = [0; 8];
-        bytes.fill_with(|| self.byte());
-        i64::from_le_bytes(bytes)
-    }
-
-    /// As many bytes as the first one says, or as there are.
-    pub fn bytes(&mut self) -> &'a [u8] {
-        let len = usize::from(self.byte()).min(self.rest.len());
-        let (bytes, behind) = self.rest.split_at(len);
-        self.rest = behind;
-        bytes
-    }
-}
-
-/// The lines of a text input, empty ones behind the end.
-pub fn lines(data: &[u8]) -> Option<impl Iterator<Item = &str>> {
-    Some(std::str::from_utf8(data).ok()?.split('\n').chain(std::iter::repeat("")))
+/// The event time of a good record.
+fn route(
+    input: &Value,
+    output_partitions: &[&str],
+    timestamp: Value,
+    record: &Record<'_>,
+) -> Result<Option<i64>, BadReason> {
+    let shape = shape(json!({
+        "input": input,
+        "timestamp": timestamp,
+        "output_partitions": output_partitions,
+        // any value can stand in a SequenceFile
+        "output": { "format": "sequence" },
+    }));
+    let mut pipeline = Pipeline::new(&shape).expect("every one of these shapes is possible");
+    pipeline.route(record, 0).map(|routed| routed.event_time).map_err(|bad| bad.reason)
 }

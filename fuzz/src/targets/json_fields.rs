@@ -1,11 +1,13 @@
 //! JSON with field extraction, against serde_json: the same texts are objects, and the same fields are found. What is
 //! JSON by RFC 8259 alone (numbers of any size, half surrogate pairs) serde_json judges when it skips values.
 
-use secor_format::json::{Captures, DEPTH_MAX, Found, Wanted, is_number, scan_object};
+use secor_format::json::{Captures, DEPTH_MAX, Found, JsonError, Wanted, is_number, scan_any, scan_lines, scan_object};
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
 const PATHS: [&[&str]; 7] = [&["a"], &["a", "b"], &["a", "b", "c"], &["b"], &["meta", "ts"], &["é\n"], &["a\u{1f600}"]];
+
+type Scan = fn(&str, &Wanted, &mut Captures) -> Result<(), JsonError>;
 
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
@@ -20,6 +22,8 @@ pub fn run(data: &[u8]) {
     let is_json = serde_json::from_str::<IgnoredAny>(text).is_ok();
     let is_object = text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{');
     assert_eq!(scanned.is_ok(), is_json && is_object && depth(text) <= DEPTH_MAX, "{scanned:?}");
+    let is_any = scan_any(text, &wanted, &mut captures).is_ok();
+    assert_eq!(is_any, is_json && depth(text) <= DEPTH_MAX);
     let value = serde_json::from_str::<Value>(text);
     assert_eq!(
         is_number(text),
@@ -31,8 +35,13 @@ pub fn run(data: &[u8]) {
         return;
     }
     let Ok(value) = value else { return };
-    for (path, slot) in PATHS.iter().zip(slots) {
-        same(captures.get(slot, text), look_up(&value, path));
+    // an object is an object alone, as any value, and as the first of several
+    let several = format!("{text}\n{text}");
+    for (scan, text) in [(scan_object as Scan, text), (scan_any, text), (scan_lines, text), (scan_lines, &several)] {
+        scan(text, &wanted, &mut captures).expect("it was good before");
+        for (path, slot) in PATHS.iter().zip(slots) {
+            same(captures.get(slot, text), look_up(&value, path));
+        }
     }
 }
 

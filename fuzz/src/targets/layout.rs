@@ -6,7 +6,7 @@
 use secor_core::ids::{Generation, Offset};
 use secor_core::layout::{DEAD_LETTERS, Layout, NameParts, check_segment};
 
-use super::input::lines;
+use super::bytes::lines;
 
 const LEDGER: &str = "_secor";
 

@@ -5,6 +5,7 @@
 //! A body only uses what is public, decides everything by its bytes, and asserts a property, not a golden value: what
 //! was read is written again alike, two readers agree, a value stays in its range.
 
+pub mod bytes;
 pub mod command_line;
 pub mod config;
 pub mod dead_letters;
@@ -26,12 +27,13 @@ pub mod text;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets; each has a file in `fuzz_targets/` and a folder in `corpus/`.
-pub const ALL: [Target; 13] = [
+pub const ALL: [Target; 14] = [
     ("command_line", command_line::run),
     ("config", config::run),
     ("dead_letters", dead_letters::run),
     ("encode", encode::run),
     ("event_time", event_time::run),
+    ("input", input::run),
     ("json_fields", json_fields::run),
     ("layout", layout::run),
     ("ledger_json", ledger_json::run),

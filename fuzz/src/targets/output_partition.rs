@@ -14,7 +14,7 @@ use secor_core::shape::Shape;
 use secor_format::Pipeline;
 use serde_json::{Map, Value, json};
 
-use super::input::lines;
+use super::bytes::lines;
 use super::shapes::shape;
 
 pub fn run(data: &[u8]) {

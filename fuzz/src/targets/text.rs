@@ -5,8 +5,8 @@
 use secor_core::ids::Offset;
 use secor_core::shape::{Compression, Output};
 
+use super::bytes::Input;
 use super::files::{Owned, assert_reads_back, read};
-use super::input::Input;
 
 const DELIMITERS: [&str; 4] = ["\n", "\r\n", "abab", "\0"];
 
