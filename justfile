@@ -71,6 +71,14 @@ soak *arguments:
     tests/lab/install.sh build kafka s3 python
     cargo test --locked --package secor --test heavy_soak -- {{ arguments }}
 
+# every state of larger worlds: minutes to hours, gigabytes; names narrow it: `just model-deep another_generation`
+model-deep *names:
+    cargo test --locked --package secor-sim --test heavy_model -- --nocapture --test-threads 1 {{ names }}
+
+# look for shorter counterexamples to each clause of the rules: `just model-traces NoSeal TornFile`
+model-traces *switches:
+    SECOR_SWITCHES="{{ switches }}" cargo test --locked --package secor-sim --test heavy_traces -- --nocapture
+
 demo:
     make demo
 

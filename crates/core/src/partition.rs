@@ -25,7 +25,7 @@ mod archive;
 mod tests;
 
 pub use protocol::{
-    Action, Answer, Ask, AskId, Committed, Draft, Errand, Event, Facts, FileState, Inspection, LogRange, Note,
+    Action, Answer, Ask, AskId, Behind, Committed, Draft, Errand, Event, Facts, FileState, Inspection, LogRange, Note,
     OnTopicRecreated, Rebuilt, Replay, Settings, Stored,
 };
 pub use refusal::{Refusal, RefusalCode};
@@ -76,6 +76,11 @@ enum Phase {
     SeekingHead {
         facts: Facts,
         start: Offset,
+    },
+    /// Reads the batch whose receipt `entry` carries: an entry without records does not say what was read last.
+    Recalling {
+        facts: Facts,
+        entry: Entry,
     },
     /// Reads the slot at `at`; `last` is the batch before it, not known to be complete.
     Walking {
@@ -162,6 +167,8 @@ struct Chain {
     fresh: bool,
     /// Of the last batch of the chain (R3).
     leader_epoch: Option<i32>,
+    /// The last record of that batch, as far as it tells whether the log was truncated since (R10).
+    behind: Option<Behind>,
 }
 
 /// The entry before the next slot, as far as its receipt is concerned (R4).
@@ -353,6 +360,15 @@ impl PartitionMachine {
     }
 }
 
+// === impl Chain ===
+
+impl Chain {
+    /// The leader epoch of the record right before `position`, if there is one.
+    fn epoch_before(&self, position: Offset) -> Option<i32> {
+        self.behind.filter(|behind| behind.position == position).map(|behind| behind.leader_epoch)
+    }
+}
+
 // === impl Phase ===
 
 impl Phase {
@@ -371,7 +387,9 @@ impl Phase {
         match self {
             Self::Idle | Self::LookingUp { .. } => "looking_up",
             Self::GuardingGenesis { .. } | Self::CreatingGenesis { .. } => "genesis",
-            Self::Proving { .. } | Self::SeekingHead { .. } | Self::Walking { .. } => "walking",
+            Self::Proving { .. } | Self::SeekingHead { .. } | Self::Recalling { .. } | Self::Walking { .. } => {
+                "walking"
+            }
             Self::Doubting { .. } | Self::DoubtingBatch { .. } => "doubting",
             Self::Inspecting { .. } | Self::Reinspecting { .. } => "inspecting",
             Self::Replaying { .. } | Self::Resolving { .. } | Self::UploadingReplay { .. } => "replaying",

@@ -1,141 +1,73 @@
-//! Not drawn but all of them: every interleaving of requests of two processes around the real machine, with every cut
-//! point, commits that land late, repeatedly or never, and a bounded number of crashes and late creations.
-//!
-//! A request and the telling of its answer are one step here: telling changes nothing that another process sees, so the
-//! orders that are left out lead to states that are visited anyway. The log does not change, and time stands still.
-//!
-//! The bounds are what a few seconds allow (about ten thousand states a second). One record with a crash and a late
-//! creation are 241,002 states, more of each is work for a longer run.
+//! Every state of small worlds. `just model-deep` looks through larger ones.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::{DefaultHasher, Hash, Hasher};
+mod bounds;
 
-use secor_sim::model::draft::Layout;
-use secor_sim::model::process::{Config, Process};
-use secor_sim::model::schedule::{Run, Step};
-use secor_sim::model::{Sabotage, oracle};
+use bounds::Size;
+use secor_sim::model::Sabotage;
+use secor_sim::model::explore::{Bounds, explore};
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct State {
-    run: Run,
-    /// Faults that may still come.
-    crashes: usize,
-    delays: usize,
+/// Every promise holds in every state, there are as many as there should be, and some end well.
+fn holds(bounds: &Bounds, states_min: usize) {
+    let explored = explore(bounds).unwrap_or_else(|found| panic!("{found}"));
+    println!("{explored:?}");
+    assert!(explored.states >= states_min, "{explored:?}: the exploration has lost its branches");
+    assert!(explored.whole > 0, "the end of the log is never reached");
 }
 
-/// What is looked through.
-#[derive(Clone, Copy, Debug)]
-struct Bounds {
-    records: usize,
-    crashes: usize,
-    delays: usize,
-    sabotage: Option<Sabotage>,
-}
-
-/// How many states there are, or the shortest way to a violation.
-fn explore(bounds: Bounds) -> Result<usize, String> {
-    let mut run = Run::new(bounds.sabotage);
-    run.step(&Step::Produce(bounds.records));
-    let first = State { run, crashes: bounds.crashes, delays: bounds.delays };
-    let mut parents = HashMap::from([(key(&first), None)]);
-    let mut queue = VecDeque::from([first]);
-    let mut archived = false;
-    while let Some(state) = queue.pop_front() {
-        for (step, next) in successors(&state) {
-            let id = key(&next);
-            if parents.contains_key(&id) {
-                continue;
-            }
-            parents.insert(id, Some((key(&state), step)));
-            next.run.check().map_err(|what| format!("{what}: {:?}", trace(&parents, id)))?;
-            archived |= whole(&next.run)?;
-            queue.push_back(next);
-        }
-    }
-    assert!(archived, "the end of the log is never reached");
-    Ok(parents.len())
-}
-
-/// Everything is archived.
-fn whole(run: &Run) -> Result<bool, String> {
-    let end = run.world.log.range().end;
-    Ok(oracle::tip(&run.world)?.is_some_and(|tip| tip.complete && tip.end >= end))
-}
-
-fn successors(state: &State) -> Vec<(Step, State)> {
-    let mut steps = vec![Step::LandLate(0)];
-    steps.extend((0..state.run.world.commits.len()).map(Step::LandCommit));
-    for p in 0..2 {
-        match &state.run.processes[p] {
-            None => steps.push(Step::Start(p, config(p))),
-            Some(_) => {
-                steps.extend([Step::Turn(p, 1), Step::Fetch(p, 1), Step::Flush(p)]);
-                steps.extend((state.crashes > 0).then_some(Step::Crash(p)));
-                steps.extend((state.delays > 0).then_some(Step::Delay(p)));
-            }
-        }
-    }
-    steps.into_iter().filter_map(|step| after(state, step)).collect()
-}
-
-fn after(state: &State, step: Step) -> Option<(Step, State)> {
-    let mut next = state.clone();
-    next.run.step(&step);
-    match &step {
-        Step::Turn(p, _) if next.run.processes[*p].as_ref().is_some_and(Process::has_answer) => next.run.step(&step),
-        Step::Crash(_) => next.crashes -= 1,
-        Step::Delay(_) => next.delays -= usize::from(next.run != state.run),
-        _ => {}
-    }
-    (next != *state).then_some((step, next))
-}
-
-fn config(p: usize) -> Config {
-    let layout = Layout { partitions: 2, extension: if p == 0 { ".gz" } else { "" } };
-    Config { records_max: 4, ..Config::plain(layout) }
-}
-
-fn key(state: &State) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    state.hash(&mut hasher);
-    hasher.finish()
-}
-
-fn trace(parents: &HashMap<u64, Option<(u64, Step)>>, last: u64) -> Vec<Step> {
-    let mut steps = Vec::new();
-    let mut at = last;
-    while let Some(Some((parent, step))) = parents.get(&at) {
-        steps.push(step.clone());
-        at = *parent;
-    }
-    steps.reverse();
-    steps
-}
+const ONE: Size = Size { records: 1, crashes: 0, delays: 0 };
 
 #[test]
 fn two_processes_and_two_records() {
-    let bounds = Bounds { records: 2, crashes: 0, delays: 0, sabotage: None };
-    let states = explore(bounds).expect("every promise holds in every state");
-    assert!(states > 50_000, "only {states} states: the exploration has lost its branches");
+    holds(&bounds::two_processes(Size { records: 2, ..ONE }, None), 50_000);
 }
 
 #[test]
 fn two_processes_one_record_and_a_crash_anywhere() {
-    let bounds = Bounds { records: 1, crashes: 1, delays: 0, sabotage: None };
-    let states = explore(bounds).expect("every promise holds in every state");
-    assert!(states > 30_000, "only {states} states: the exploration has lost its branches");
+    holds(&bounds::two_processes(Size { crashes: 1, ..ONE }, None), 30_000);
 }
 
 #[test]
+fn a_request_that_lands_late() {
+    holds(&bounds::two_processes(Size { delays: 1, ..ONE }, None), 3_000);
+}
+
+#[test]
+fn a_foreign_committer() {
+    holds(&bounds::foreign_committer(ONE), 3_000);
+}
+
+#[test]
+fn another_generation_beside() {
+    holds(&bounds::another_generation(ONE), 3_000);
+}
+
+#[test]
+fn a_topic_created_again() {
+    holds(&bounds::recreation(ONE), 3_000);
+}
+
+#[test]
+fn compaction_between_attempts() {
+    holds(&bounds::compaction(ONE), 3_000);
+}
+
+#[test]
+fn retention_and_a_person_who_accepts() {
+    holds(&bounds::retention(ONE), 1_000);
+}
+
+#[test]
+fn an_unclean_election() {
+    holds(&bounds::unclean_election(ONE), 3_000);
+}
+
+/// Not only drawn schedules find what is broken.
+#[test]
 fn a_rule_less_is_found_out() {
-    for (sabotage, records) in [
-        (Sabotage::OverwriteEntries, 1),
-        (Sabotage::IgnoreExists, 1),
-        (Sabotage::CommitEarly, 1),
-        (Sabotage::TornFile, 1),
-    ] {
-        let bounds = Bounds { records, crashes: 0, delays: 0, sabotage: Some(sabotage) };
-        let violation = explore(bounds).expect_err("a violation is reached");
-        println!("{sabotage:?}: {violation}");
+    for sabotage in
+        [Sabotage::OverwriteEntries, Sabotage::IgnoreExists, Sabotage::CommitEarly, Sabotage::TornFile, Sabotage::FilesFirst]
+    {
+        let found = explore(&bounds::two_processes(ONE, Some(sabotage))).expect_err("a violation is reached");
+        println!("{sabotage:?}: {} steps: {}", found.steps.len(), found.what);
     }
 }

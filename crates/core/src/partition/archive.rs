@@ -1,7 +1,7 @@
 //! At the head: records accumulate, batches are cut, slots are written: R3, R4, R7, R8, R10.
 
 use super::complete::{Completion, Settlement, conflict, settle};
-use super::protocol::{Action, Answer, Ask, Draft, Errand, LogRange, Note};
+use super::protocol::{Action, Answer, Ask, Behind, Draft, Errand, LogRange, Note};
 use super::{Open, PartitionMachine, Phase, Previous, Refusal, RefusalCode, replaced};
 use crate::flush::{Accumulated, CutReason};
 use crate::ids::{Offset, OffsetRange};
@@ -10,13 +10,19 @@ use crate::manifest::{Entry, FORMAT_VERSION, Kind, Receipt, StoredFile};
 /// How long the position may move over nothing before that is recorded, when the flush policy has no `max_age`.
 const EMPTY_AGE_MS_DEFAULT: i64 = 3_600_000;
 
+/// Over so many offsets without a record the last one is still looked for, to see whether the log was truncated.
+const TAIL_OFFSETS_MAX: i64 = 100_000;
+
 impl PartitionMachine {
-    pub(super) fn consume(&mut self, from: Offset, out: &mut Vec<Action>) {
+    /// R10: with what was read last, as far as the log, which begins at `log_start`, still has it.
+    pub(super) fn consume(&mut self, from: Offset, log_start: Offset, out: &mut Vec<Action>) {
         self.phase = Phase::Archiving;
         self.open = Some(Open::at(from));
-        let leader_epoch = self.chain().leader_epoch;
+        let near =
+            |behind: &Behind| log_start <= behind.position && from.get() - behind.position.get() <= TAIL_OFFSETS_MAX;
+        let behind = self.chain().behind.filter(near);
         out.push(Action::Report(Note::Consuming { from }));
-        out.push(Action::Consume { from, leader_epoch });
+        out.push(Action::Consume { from, behind });
     }
 
     pub(super) fn progressed(
@@ -282,7 +288,7 @@ impl PartitionMachine {
         if self.leaving.is_some() || self.settings.errand != Errand::Archive {
             self.release(out);
         } else {
-            self.consume(from, out);
+            self.consume(from, from, out);
         }
     }
 }

@@ -106,6 +106,14 @@ impl PartitionMachine {
             return self.refuse(now_ms, Refusal::new(RefusalCode::LogTruncated, detail), out);
         }
         let batch = entry.batch().expect("only batches are replayed");
+        if let (Some(then), Some(now)) = (batch.leader_epoch, replay.leader_epoch_max)
+            && now > then
+        {
+            // what an election rewrote must not pass for what compaction left (R12)
+            let detail =
+                format!("in {} a record of leader epoch {now} stands where {then} was the last", entry.range());
+            return self.refuse(now_ms, Refusal::new(RefusalCode::LogTruncated, detail), out);
+        }
         let with_records = |rebuilt: &&super::Rebuilt| rebuilt.records > 0;
         let upload: Vec<_> = replay.files.iter().filter(with_records).map(|rebuilt| rebuilt.key.clone()).collect();
         let unexplained = match unexplained(batch, resolutions, replay) {
@@ -158,7 +166,7 @@ impl PartitionMachine {
     pub(super) fn commit(&self, entry: &Entry, out: &mut Vec<Action>) {
         let metadata =
             CommitMetadata { ledger: self.settings.ledger.clone(), generation: entry.generation, prev: entry.start };
-        let leader_epoch = self.chain().leader_epoch;
+        let leader_epoch = self.chain().epoch_before(entry.end);
         out.push(Action::Commit { offset: entry.end, leader_epoch, metadata });
     }
 }

@@ -1,6 +1,6 @@
 //! From an assignment to the head of the chain: R1, R2, R9, R10, R11.
 
-use super::protocol::{Action, Answer, Ask, Committed, Errand, Facts, Note, OnTopicRecreated};
+use super::protocol::{Action, Answer, Ask, Behind, Committed, Errand, Facts, Note, OnTopicRecreated};
 use super::{Chain, OwnCommit, PartitionMachine, Phase, Previous, Refusal, RefusalCode, replaced};
 use crate::ids::{Generation, Offset};
 use crate::manifest::{CommitMetadata, CommitOrigin, Entry, Genesis, Hole, HoleReason, Kind, Next, Seal};
@@ -28,6 +28,9 @@ impl PartitionMachine {
             }
             (Phase::SeekingHead { facts, start }, Answer::Entry(entry)) => {
                 self.head_found(now_ms, facts, start, entry.map(|entry| *entry), out);
+            }
+            (Phase::Recalling { facts, entry }, Answer::Entry(before)) => {
+                self.recalled(now_ms, facts, entry, before.map(|before| *before), out);
             }
             (Phase::Walking { facts, at, last }, Answer::Entry(None)) => {
                 self.tail_reached(now_ms, facts, at, last, out)
@@ -131,6 +134,7 @@ impl PartitionMachine {
             topic_id: genesis.topic_id.clone(),
             fresh: true,
             leader_epoch: None,
+            behind: None,
         });
     }
 
@@ -142,15 +146,15 @@ impl PartitionMachine {
             return self.refuse(now_ms, Refusal::new(RefusalCode::LedgerLostEntries, detail), out);
         };
         let topic_id = entry.topic_id.clone();
-        self.chain = Some(Chain { generation, topic_id, fresh: false, leader_epoch: None });
+        self.chain = Some(Chain { generation, topic_id, fresh: false, leader_epoch: None, behind: None });
         if let Some(refusal) = self.bad_entry(start, &entry) {
             return self.refuse(now_ms, refusal, out);
         }
+        if entry.batch().is_none() {
+            return self.recall(now_ms, facts, entry, out);
+        }
         self.follow(&entry);
-        self.previous = match &entry.kind {
-            Kind::Batch(_) => Previous::Unseen(Box::new(entry)),
-            Kind::Empty | Kind::Hole(_) | Kind::Seal(_) => Previous::NoBatch,
-        };
+        self.previous = Previous::Unseen(Box::new(entry));
         self.walk(facts, committed, None, out);
     }
 
@@ -158,14 +162,47 @@ impl PartitionMachine {
         let Some(entry) = head else {
             return self.walk(facts, start, None, out);
         };
-        let Kind::Seal(Seal { next }) = &entry.kind else {
+        if entry.start != start {
+            // between the two stand batches that have not been read
+            self.chain_mut().behind = None;
+        }
+        if entry.batch().is_some() {
             return self.walked(now_ms, facts, entry.start, entry, out);
-        };
+        }
         if let Some(refusal) = self.bad_entry(entry.start, &entry) {
             return self.refuse(now_ms, refusal, out);
         }
-        // what stands before the seal has not been read
+        // what stands before a seal has not been read
         self.chain_mut().fresh &= entry.start == start;
+        self.recall(now_ms, facts, entry, out);
+    }
+
+    /// R3, R10: the leader epoch of the last record is in the batch before an entry that has none.
+    fn recall(&mut self, now_ms: i64, facts: Facts, entry: Entry, out: &mut Vec<Action>) {
+        let Some(receipt) = &entry.receipt else {
+            return self.pass(now_ms, facts, entry, out);
+        };
+        let ask = Ask::Entry { generation: entry.generation, start: receipt.start };
+        self.ask(ask, Phase::Recalling { facts, entry }, out);
+    }
+
+    fn recalled(&mut self, now_ms: i64, facts: Facts, entry: Entry, before: Option<Entry>, out: &mut Vec<Action>) {
+        let Some(before) = before.filter(|before| before.end == entry.start && before.batch().is_some()) else {
+            let detail = format!("the entry at {} names a batch before it that is not there", entry.start);
+            return self.refuse(now_ms, Refusal::new(RefusalCode::LedgerLostEntries, detail), out);
+        };
+        if let Some(refusal) = self.bad_entry(before.start, &before) {
+            return self.refuse(now_ms, refusal, out);
+        }
+        self.follow(&before);
+        self.pass(now_ms, facts, entry, out);
+    }
+
+    /// On from an entry that holds no records.
+    fn pass(&mut self, now_ms: i64, facts: Facts, entry: Entry, out: &mut Vec<Action>) {
+        let Kind::Seal(Seal { next }) = &entry.kind else {
+            return self.walked(now_ms, facts, entry.start, entry, out);
+        };
         self.enter_generation(next);
         self.seek_head(facts, next.start, out);
     }
@@ -219,6 +256,7 @@ impl PartitionMachine {
             Kind::Batch(batch) => {
                 chain.fresh = false;
                 chain.leader_epoch = batch.leader_epoch.or(chain.leader_epoch);
+                chain.behind = Behind::of(batch);
             }
             Kind::Empty | Kind::Hole(Hole { reason: HoleReason::AcceptedLoss }) => chain.fresh = false,
             // written on fresh chains only
@@ -231,8 +269,10 @@ impl PartitionMachine {
         let chain = self.chain_mut();
         let another_topic = replaced(&chain.topic_id, &next.topic_id);
         let fresh = chain.fresh || another_topic;
-        let leader_epoch = if another_topic { None } else { chain.leader_epoch };
-        *chain = Chain { generation: next.generation, topic_id: next.topic_id.clone(), fresh, leader_epoch };
+        let known = (chain.leader_epoch, chain.behind);
+        let (leader_epoch, behind) = if another_topic { (None, None) } else { known };
+        let (generation, topic_id) = (next.generation, next.topic_id.clone());
+        *chain = Chain { generation, topic_id, fresh, leader_epoch, behind };
         self.previous = Previous::NoBatch;
     }
 
@@ -264,7 +304,7 @@ impl PartitionMachine {
         if self.settings.errand != Errand::Archive {
             return self.release(out);
         }
-        self.consume(at, out);
+        self.consume(at, facts.log.start, out);
     }
 
     /// R11: a topic that was created again is refused, or sealed and begun anew.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::refusal::Refusal;
 use crate::flush::{Accumulated, CutReason, FlushPolicy};
 use crate::ids::{Digest, Generation, LedgerId, Offset, OffsetRange, TopicId, TopicPartition};
-use crate::manifest::{Accepted, Batch, CommitMetadata, CommitOrigin, Entry, Genesis, Resolution};
+use crate::manifest::{Accepted, Batch, CommitMetadata, CommitOrigin, Entry, Genesis, Isolation, Resolution};
 
 /// What does not change during an epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -78,10 +78,12 @@ pub enum Event {
 pub enum Action {
     /// Find out, or do, and report with [`Event::Answer`]. Repeated by the executor until there is an answer.
     Ask(AskId, Ask),
-    /// Fetch from here into a new, empty open batch.
+    /// Fetch from here into a new, empty open batch. With `behind`, begin there and with its leader epoch
+    /// ([`Behind::before`]): a log that was truncated is noticed by the broker, or by a record that stands before
+    /// `from`, where the ledger passed over none. Either is [`Event::Refuse`] (R10).
     Consume {
         from: Offset,
-        leader_epoch: Option<i32>,
+        behind: Option<Behind>,
     },
     /// Close the writers of the open batch, whose first offset is `start`; report [`Event::Closed`] at once and
     /// go on with the next batch.
@@ -100,6 +102,14 @@ pub enum Action {
     /// The epoch is over; the last action.
     Release,
     Report(Note),
+}
+
+/// The last record that the ledger has of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Behind {
+    /// The offset right behind it.
+    pub position: Offset,
+    pub leader_epoch: i32,
 }
 
 /// Worth a log line and a metric; nothing depends on it.
@@ -252,6 +262,9 @@ pub struct Replay {
     pub log: LogRange,
     /// Asked after the last record was read.
     pub topic_id: Option<TopicId>,
+    /// The largest leader epoch of the records that were read. Above the manifest's, the log was truncated and written
+    /// anew after the batch was cut.
+    pub leader_epoch_max: Option<i32>,
     /// One for each key that was asked for; without records nothing is staged for it.
     pub files: Vec<Rebuilt>,
 }
@@ -262,4 +275,22 @@ pub struct Rebuilt {
     pub records: u64,
     pub records_digest: Digest,
     pub values_digest: Digest,
+}
+
+// === impl Behind ===
+
+impl Behind {
+    /// The position to begin at and its leader epoch, for a reader that wants `from`. Who reads uncommitted may find
+    /// aborted records between the two, which others passed over.
+    #[must_use]
+    pub fn before(self, from: Offset, isolation: Isolation) -> Option<(Offset, i32)> {
+        let comparable = self.position == from || isolation == Isolation::ReadCommitted;
+        comparable.then_some((self.position, self.leader_epoch))
+    }
+
+    /// None where records have no leader epochs.
+    pub(super) fn of(batch: &Batch) -> Option<Self> {
+        let last = batch.files.iter().map(|file| file.last_offset).max()?;
+        Some(Self { position: last.next(), leader_epoch: batch.leader_epoch? })
+    }
 }

@@ -232,6 +232,15 @@ impl Slice {
         offset(&self.messages[index])
     }
 
+    /// The leader epoch of record `index`, if brokers and message format have them.
+    ///
+    /// # Panics
+    /// When `index` is [`Self::len`] or more.
+    #[must_use]
+    pub fn leader_epoch_at(&self, index: usize) -> Option<i32> {
+        self.messages[index].leader_epoch()
+    }
+
     /// Record `index`. `scratch` is overwritten with its header block; keep it between calls.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use futures::FutureExt;
 use secor_core::ids::{ConfigHash, Offset, TopicPartition};
 use secor_core::manifest::{CommitMetadata, CommitOrigin, Entry};
 use secor_core::partition::{
-    Answer, Ask, AskId, Committed, Facts, LogRange, Note, Rebuilt, Refusal, RefusalCode, Replay,
+    Answer, Ask, AskId, Committed, Facts, LogRange, Note, Refusal, RefusalCode, Replay,
 };
 use secor_core::shape::Shape;
 use tokio::sync::Semaphore;
@@ -293,13 +293,13 @@ impl Outside for Hands {
         });
     }
 
-    fn finish_replay(&self, from: &Address, id: AskId, log: LogRange, files: Vec<Rebuilt>) {
+    fn finish_replay(&self, from: &Address, id: AskId, replay: Replay) {
         let topic = Arc::clone(&from.topic_partition.topic);
         self.find_out(from, id, "ask the topic id of", move |world| {
-            let (topic, files) = (Arc::clone(&topic), files.clone());
+            let (topic, replay) = (Arc::clone(&topic), replay.clone());
             async move {
                 let topic_id = world.kafka(move |handle| handle.topic_id(&topic)).await?;
-                Ok(Reply::Answer(Answer::Replayed(Replay { log, topic_id, files })))
+                Ok(Reply::Answer(Answer::Replayed(Replay { topic_id, ..replay })))
             }
         });
     }

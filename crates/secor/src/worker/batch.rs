@@ -11,7 +11,7 @@ use secor_core::flush::{Accumulated, CutReason};
 use secor_core::ids::{ConfigHash, Digest, Generation, Offset, OffsetRange, TopicPartition};
 use secor_core::layout::{self, Layout, NameParts};
 use secor_core::manifest::{Batch, Entry, FileEntry, Isolation};
-use secor_core::partition::{Draft, LogRange, Rebuilt, Refusal, RefusalCode};
+use secor_core::partition::{Draft, LogRange, Rebuilt, Refusal, RefusalCode, Replay};
 use secor_core::record::{Record, RecordDigests};
 use secor_core::shape::{BadRecords, Output, Shape};
 use secor_format::{Codec, Pipeline};
@@ -65,6 +65,7 @@ pub(super) struct ReplayBatch {
     entry: Box<Entry>,
     writers: Writers,
     position: Offset,
+    leader_epoch_max: Option<i32>,
     /// One for each file of the manifest, in its order.
     files: Vec<ReplayedFile>,
     /// Index into `files`, by output partition.
@@ -312,16 +313,12 @@ impl ReplayBatch {
         let files = batch.files.iter().map(|file| ReplayedFile { wanted: keys.contains(&file.key), records: 0 });
         let files = files.collect();
         let position = entry.start.max(log.start);
-        Self { recipe, log, topic_partition, entry, writers, position, files, by_partition: Vec::new(), turn }
+        let (leader_epoch_max, by_partition) = (None, Vec::new());
+        Self { recipe, log, topic_partition, entry, writers, position, leader_epoch_max, files, by_partition, turn }
     }
 
     pub(super) fn output(&self) -> &Output {
         &self.recipe.shape.output
-    }
-
-    /// What the log had before the first record was read.
-    pub(super) fn log(&self) -> LogRange {
-        self.log
     }
 
     pub(super) fn position(&self) -> Offset {
@@ -330,6 +327,11 @@ impl ReplayBatch {
 
     pub(super) fn advance(&mut self, position: Offset) {
         self.position = self.position.max(position);
+    }
+
+    /// Of a record that was read.
+    pub(super) fn saw_epoch(&mut self, epoch: Option<i32>) {
+        self.leader_epoch_max = self.leader_epoch_max.max(epoch);
     }
 
     pub(super) fn ends_before(&self, offset: Offset) -> bool {
@@ -378,9 +380,10 @@ impl ReplayBatch {
         Ok(())
     }
 
-    /// What came out: for each wanted file its records and digests, and the staged bytes of those that have records.
-    pub(super) fn finish(self, codec: &mut Codec) -> (Vec<Rebuilt>, Closed) {
-        let Self { recipe, topic_partition, entry, writers, files, turn, .. } = self;
+    /// What came out, but for the topic id: for each wanted file its records and digests, and the staged bytes of those
+    /// that have records.
+    pub(super) fn finish(self, codec: &mut Codec) -> (Replay, Closed) {
+        let Self { recipe, log, topic_partition, entry, writers, leader_epoch_max, files, turn, .. } = self;
         let batch = entry.batch().expect("only batches are replayed");
         let name = BatchName { topic_partition: &topic_partition, generation: entry.generation, start: entry.start };
         let nothing = RecordDigests::new();
@@ -402,7 +405,8 @@ impl ReplayBatch {
             (file.records_digest, file.values_digest) = (summary.records_digest, summary.values_digest);
             staged.insert(key, ClosedFile { staged: finished.staged, records_digest: summary.records_digest });
         }
-        (rebuilt.into_values().collect(), Closed { files: staged, turn: Some(turn) })
+        let files = rebuilt.into_values().collect();
+        (Replay { log, topic_id: None, leader_epoch_max, files }, Closed { files: staged, turn: Some(turn) })
     }
 
     /// The index of the manifest's file for `target` (R12: never re-routed).

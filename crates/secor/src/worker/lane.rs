@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use secor_core::flush::CutReason;
 use secor_core::ids::Offset;
-use secor_core::partition::{Action, Ask, AskId, Event, PartitionMachine, Refusal};
+use secor_core::partition::{Action, Ask, AskId, Event, PartitionMachine, Refusal, RefusalCode, Replay};
 use secor_core::shape::Output;
 use secor_format::Codec;
 
@@ -42,6 +42,8 @@ pub(super) struct Lane {
     closed: Closed,
     /// The question whose replay is being prepared or read.
     replaying: Option<AskId>,
+    /// Where the machine began; the fetch may have begun before it, at the last record (R10).
+    consumed_from: Offset,
     fetch: FetchId,
     /// Records of `fetch` are coming.
     live: bool,
@@ -96,6 +98,7 @@ impl Lane {
             data: Data::Idle,
             closed: Closed::default(),
             replaying: None,
+            consumed_from: Offset::ZERO,
             fetch: FetchId::default(),
             live: false,
             paused: false,
@@ -151,10 +154,14 @@ impl Lane {
                 };
                 cx.outside.ask(&self.address, id, ask, staged);
             }
-            Action::Consume { from, leader_epoch } => {
+            Action::Consume { from, behind } => {
                 let tp = &self.address.topic_partition;
                 self.data = Data::Open(Box::new(OpenBatch::new(&mut self.recipe, cx.staging, tp, from)));
-                self.fetch_from(from, leader_epoch, cx);
+                self.consumed_from = from;
+                match behind.and_then(|behind| behind.before(from, self.recipe.isolation)) {
+                    Some((position, leader_epoch)) => self.fetch_from(position, Some(leader_epoch), cx),
+                    None => self.fetch_from(from, None, cx),
+                }
             }
             Action::CloseBatch { .. } => unreachable!("closing is done by `event`, which has the answer to report"),
             Action::Discard => self.discard(cx),
@@ -278,6 +285,9 @@ impl Lane {
                 if until.is_some_and(|until| batch.position() >= until) {
                     batch.set_full(CutReason::UntilEnd);
                 }
+            } else if record.offset < self.consumed_from {
+                refusal = Some(rewritten(record.offset));
+                break;
             }
             index += 1;
         }
@@ -348,7 +358,8 @@ impl Lane {
         if log.end < end {
             // the machine refuses on sight of the log
             self.replaying = None;
-            return cx.outside.finish_replay(&self.address, id, log, Vec::new());
+            let nothing = Replay { log, topic_id: None, leader_epoch_max: None, files: Vec::new() };
+            return cx.outside.finish_replay(&self.address, id, nothing);
         }
         let batch = ReplayBatch::new(plan, cx.staging);
         let from = batch.position();
@@ -374,6 +385,7 @@ impl Lane {
                 batch.advance(record.offset);
                 break;
             }
+            batch.saw_epoch(slice.leader_epoch_at(index));
             if let Err(refusal) = batch.append(&record, codec) {
                 return self.event(Event::Refuse(refusal), cx);
             }
@@ -390,13 +402,18 @@ impl Lane {
             unreachable!("it was a replay a moment ago");
         };
         let id = self.replaying.take().expect("a replay answers a question");
-        let log = batch.log();
         let codec = cx.codecs.of(batch.output());
-        let (files, closed) = batch.finish(codec);
+        let (replay, closed) = batch.finish(codec);
         self.closed = closed;
         self.stop_fetching(cx);
-        cx.outside.finish_replay(&self.address, id, log, files);
+        cx.outside.finish_replay(&self.address, id, replay);
     }
+}
+
+/// R10: the ledger passed over this offset, because no record was there.
+fn rewritten(offset: Offset) -> Refusal {
+    let detail = format!("a record stands at {offset}, where the log had none when the ledger passed over it");
+    Refusal::new(RefusalCode::LogTruncated, detail)
 }
 
 // === impl Waiting ===

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use secor_core::flush::CutReason;
 use secor_core::ids::{Offset, TopicPartition};
 use secor_core::manifest::{CommitMetadata, Entry};
-use secor_core::partition::{Answer, Ask, AskId, LogRange, Note, Rebuilt, Refusal, Settings, Status};
+use secor_core::partition::{Answer, Ask, AskId, LogRange, Note, Refusal, Replay, Settings, Status};
 
 use tokio::sync::Semaphore;
 
@@ -148,7 +148,7 @@ pub trait Outside: Send + Sync + 'static {
     /// done at all.
     fn prepare_replay(&self, from: &Address, id: AskId, entry: Box<Entry>, keys: Vec<String>);
     /// Adds the topic id to what was read again, and answers.
-    fn finish_replay(&self, from: &Address, id: AskId, log: LogRange, files: Vec<Rebuilt>);
+    fn finish_replay(&self, from: &Address, id: AskId, replay: Replay);
     fn commit(&self, from: &Address, offset: Offset, leader_epoch: Option<i32>, metadata: CommitMetadata);
     /// Of an epoch that is over, nothing is done.
     fn fetch(&self, from: &Address, fetch: Fetch);

@@ -11,10 +11,30 @@ use secor_core::record::{Record, RecordDigests};
 use crate::model::log::RecordId;
 
 /// The output-shaping configuration: record `i` goes to output partition `i % partitions`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Layout {
     pub partitions: usize,
     pub extension: &'static str,
+    /// The batch's clock value, in seconds, is an output partition too.
+    pub clocked: bool,
+}
+
+/// What a batch's names are made of, beside its records.
+#[derive(Clone, Copy, Debug)]
+pub struct Naming {
+    pub generation: Generation,
+    pub start: Offset,
+    pub clock: i64,
+}
+
+/// How a batch came to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Cut {
+    pub reason: CutReason,
+    pub clock: i64,
+    pub isolation: Isolation,
+    /// Of the last record.
+    pub leader_epoch: Option<i32>,
 }
 
 /// The files of a batch: key and records.
@@ -28,28 +48,31 @@ impl Layout {
 
     /// Secor's names.
     #[must_use]
-    pub fn key(&self, generation: Generation, start: Offset, record: RecordId) -> String {
+    pub fn key(&self, naming: Naming, record: RecordId) -> String {
+        let Naming { generation, start, clock } = naming;
         let partition = record.offset.get() % i64::try_from(self.partitions).expect("few output partitions");
-        format!("clicks/p={partition}/{generation}_0_{:020}{}", start.get(), self.extension)
+        let clock = if self.clocked { format!("/s={}", clock / 1_000) } else { String::new() };
+        format!("clicks/p={partition}{clock}/{generation}_0_{:020}{}", start.get(), self.extension)
     }
 
     #[must_use]
-    pub fn route(&self, generation: Generation, start: Offset, records: &[RecordId]) -> Routed {
+    pub fn route(&self, naming: Naming, records: &[RecordId]) -> Routed {
         let mut routed = Routed::new();
         for record in records {
-            routed.entry(self.key(generation, start, *record)).or_default().push(*record);
+            routed.entry(self.key(naming, *record)).or_default().push(*record);
         }
         routed
     }
 
     #[must_use]
-    pub fn batch(&self, routed: &Routed, reason: CutReason, clock: i64) -> Batch {
+    pub fn batch(&self, routed: &Routed, cut: Cut) -> Batch {
+        let Cut { reason, clock, isolation, leader_epoch } = cut;
         let files: Vec<_> = routed.iter().map(|(key, records)| file_entry(key, records)).collect();
         Batch {
             reason,
             clock,
-            isolation: Isolation::ReadCommitted,
-            leader_epoch: None,
+            isolation,
+            leader_epoch,
             config: self.hash(),
             time_zone_data: "2025b".to_owned(),
             records: files.iter().map(|file| file.records).sum(),
@@ -63,12 +86,14 @@ impl Layout {
 pub fn digests(records: &[RecordId]) -> (Digest, Digest) {
     let mut digests = RecordDigests::new();
     for id in records {
-        let value = format!("record {} of topic {}", id.offset, id.incarnation);
+        let epoch = i64::from(id.epoch);
+        let incarnation = i64::try_from(id.incarnation).expect("few topics");
+        let value = [incarnation.to_le_bytes(), id.offset.get().to_le_bytes(), epoch.to_le_bytes()].concat();
         digests.push(&Record {
             offset: id.offset,
             timestamp: Some(0),
             key: None,
-            value: Some(value.as_bytes()),
+            value: Some(value.as_slice()),
             headers: &[],
         });
     }

@@ -1,19 +1,19 @@
 //! A schedule is a list of steps; running it is a function of the list.
 //!
 //! When the list has ended, faults stop: everybody is replaced by fresh processes without faults, and these must archive
-//! the log to its end ([`Violation::NoProgress`] otherwise).
+//! the log to its end ([`Violation::NoProgress`] otherwise), or refuse where a promise can't be kept any more.
 
 use std::fmt;
 
 use secor_core::flush::CutReason;
+use secor_core::manifest::{HoleReason, Isolation, Kind};
 use secor_core::partition::{Errand, OnTopicRecreated, RefusalCode};
 
-use crate::model::draft::Layout;
 use crate::model::log::Slot;
 use crate::model::oracle;
 use crate::model::process::{Config, Process, RETRY_REFUSED_MS};
 use crate::model::sabotage::Sabotage;
-use crate::model::world::World;
+use crate::model::world::{Owner, World};
 
 /// What happens next. Processes are numbered modulo [`PROCESSES`]; other indices are modulo what there is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +30,8 @@ pub enum Step {
     LandLate(usize),
     LandCommit(usize),
     ForeignCommit(usize),
+    /// The group has worked for another ledger.
+    OtherLedger,
     /// The group and its offset are deleted.
     LoseGroup,
     Crash(usize),
@@ -39,9 +41,23 @@ pub enum Step {
     Flush(usize),
     Produce(usize),
     Marker,
+    Aborted,
     Compact(usize),
     Retain(usize),
+    /// A new leader, which lacks so many of the newest offsets.
+    Elect(usize),
+    /// A new leader, which has what the last unclean election lost.
+    Restore,
     Recreate,
+    /// The topic's genesis is made before it has this partition.
+    AddPartition,
+    Accept(Owner),
+    /// Somebody deletes the last entry of the ledger.
+    LoseEntry,
+    LoseGenesis,
+    /// The ledger's database fails over.
+    FailOver,
+    /// Milliseconds.
     Advance(i64),
 }
 
@@ -68,10 +84,23 @@ pub enum Violation {
 pub struct Run {
     pub world: World,
     pub processes: [Option<Process>; PROCESSES],
-    /// What happened to the log: decides which refusals are right.
+    happened: Happened,
+    generation: u32,
+}
+
+/// What decides which refusals are right.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct Happened {
     retained: bool,
     recreated: bool,
-    generation: u32,
+    truncated: bool,
+    restored: bool,
+    /// The ledger has lost something.
+    damaged: bool,
+    other_ledger: bool,
+    /// Somebody came as another group or cluster.
+    other_owner: bool,
+    uncommitted: bool,
 }
 
 /// What a run came to.
@@ -81,9 +110,15 @@ pub struct Summary {
     pub files: usize,
     pub resolutions: usize,
     pub generations: usize,
+    /// Holes that a person accepted.
+    pub accepted_holes: usize,
+    /// It rests because everybody refuses, and rightly.
+    pub refused: Option<RefusalCode>,
 }
 
 const REST_ROUNDS_MAX: usize = 600;
+/// Who refuses so often, each time after another look, will go on refusing.
+const HOPELESS_REFUSALS: usize = 3;
 
 /// Runs a schedule from an empty world to rest.
 ///
@@ -95,13 +130,17 @@ pub fn run(schedule: &Schedule) -> Result<Summary, Violation> {
         run.step(step);
         run.check().map_err(|what| Violation::Broken { step: number, what })?;
     }
-    run.come_to_rest()?;
-    let generations = run.world.entries.keys().map(|(generation, _)| generation);
+    let refused = run.come_to_rest()?;
+    let world = &run.world;
+    let generations = world.entries.keys().map(|(generation, _)| generation);
+    let accepted = |kind: &Kind| matches!(kind, Kind::Hole(hole) if hole.reason == HoleReason::AcceptedLoss);
     Ok(Summary {
-        entries: run.world.entries.len(),
-        files: run.world.files.len(),
-        resolutions: run.world.resolutions.len(),
+        entries: world.entries.len(),
+        files: world.files.len(),
+        resolutions: world.resolutions.len(),
         generations: generations.collect::<std::collections::BTreeSet<_>>().len(),
+        accepted_holes: world.entries.values().filter(|entry| accepted(&entry.kind)).count(),
+        refused,
     })
 }
 
@@ -111,7 +150,7 @@ impl Run {
     #[must_use]
     pub fn new(sabotage: Option<Sabotage>) -> Self {
         let processes = [None, None, None];
-        Self { world: World::new(sabotage), processes, retained: false, recreated: false, generation: 1 }
+        Self { world: World::new(sabotage), processes, happened: Happened::default(), generation: 1 }
     }
 
     pub fn step(&mut self, step: &Step) {
@@ -129,19 +168,51 @@ impl Run {
             Step::LandLate(index) => world.land_late(*index),
             Step::LandCommit(index) => world.land_commit(*index),
             Step::ForeignCommit(index) => world.foreign_commit(*index),
+            Step::OtherLedger => {
+                self.happened.other_ledger = true;
+                world.other_ledgers_commit();
+            }
             Step::LoseGroup => world.register = None,
-            Step::Produce(count) => (0..*count).for_each(|_| world.log.append(Slot::Record)),
-            Step::Marker => world.log.append(Slot::Marker),
-            Step::Compact(index) => world.log.compact(*index),
+            Step::AddPartition => world.add_partition(),
+            Step::Accept(owner) => world.accept(*owner),
+            Step::LoseEntry => {
+                self.happened.damaged = true;
+                world.lose_entry();
+            }
+            Step::LoseGenesis => {
+                self.happened.damaged = true;
+                world.lose_genesis();
+            }
+            Step::FailOver => world.fail_over(),
+            Step::Advance(ms) => world.advance(*ms),
+            step => self.step_of_log(step),
+        }
+    }
+
+    fn step_of_log(&mut self, step: &Step) {
+        let log = &mut self.world.log;
+        match step {
+            Step::Produce(count) => (0..*count).for_each(|_| log.append(Slot::Record)),
+            Step::Marker => log.append(Slot::Marker),
+            Step::Aborted => log.append(Slot::Aborted),
+            Step::Compact(index) => log.compact(*index),
             Step::Retain(count) => {
-                world.log.retain(*count);
-                self.retained = true;
+                log.retain(*count);
+                self.happened.retained = true;
+            }
+            Step::Elect(lost) => {
+                log.elect(*lost);
+                self.happened.truncated |= *lost > 0;
+            }
+            Step::Restore => {
+                log.restore();
+                self.happened.restored = true;
             }
             Step::Recreate => {
-                world.log.recreate();
-                self.recreated = true;
+                log.recreate();
+                self.happened.recreated = true;
             }
-            Step::Advance(ms) => world.now_ms += ms,
+            step => unreachable!("`{step:?}` is not about the log"),
         }
     }
 
@@ -151,6 +222,7 @@ impl Run {
         for process in self.processes.iter().flatten() {
             self.refusals_are_right(process)?;
             self.left_when_done(process)?;
+            self.owns_what_it_archives(process)?;
         }
         oracle::check(&self.world)
     }
@@ -159,6 +231,8 @@ impl Run {
         let slot = &mut self.processes[p % PROCESSES];
         if slot.as_ref().is_none_or(Process::released) {
             self.generation = self.generation.max(config.generation);
+            self.happened.other_owner |= config.owner != Owner::Usual;
+            self.happened.uncommitted |= config.isolation == Isolation::ReadUncommitted;
             *slot = Some(Process::start(config.clone(), &mut self.world));
         }
     }
@@ -171,13 +245,23 @@ impl Run {
 
     /// A refusal is only right when what it says has happened.
     fn refusals_are_right(&self, process: &Process) -> Result<(), String> {
+        let happened = self.happened;
+        // without topic ids another topic looks like another log
+        let unnoticed = happened.recreated && self.world.topic_id().is_none();
         for refusal in &process.refusals {
             let right = match refusal.code {
-                RefusalCode::RecordsExpired => self.retained,
+                RefusalCode::RecordsExpired => happened.retained,
                 RefusalCode::TopicRecreated => {
-                    self.recreated && process.config.on_topic_recreated == OnTopicRecreated::Refuse
+                    happened.recreated && process.config.on_topic_recreated == OnTopicRecreated::Refuse
                 }
-                RefusalCode::LogTruncated => self.recreated,
+                RefusalCode::LogTruncated => happened.recreated || happened.truncated || happened.restored,
+                RefusalCode::ReplayDiffers => happened.truncated || unnoticed,
+                // records of the new topic may follow those of the old one, until somebody asks for the topic id
+                RefusalCode::EpochWentBack => happened.restored || happened.recreated,
+                RefusalCode::LedgerLostEntries => happened.damaged,
+                RefusalCode::OtherLedger => happened.other_ledger,
+                RefusalCode::OtherGroup | RefusalCode::OtherCluster => happened.other_owner,
+                RefusalCode::OtherIsolation => happened.uncommitted,
                 _ => false,
             };
             if !right {
@@ -193,37 +277,44 @@ impl Run {
             return Ok(());
         };
         let archives = process.config.errand == Errand::Archive;
-        if !archives || !process.released() || process.dismissed || self.recreated || !process.refusals.is_empty() {
+        if !archives || !process.released() || process.dismissed || self.happened.recreated {
             return Ok(());
         }
         let tip = oracle::tip(&self.world)?;
         match tip {
+            _ if !process.refusals.is_empty() => Ok(()),
             Some(tip) if tip.end >= until => Ok(()),
             _ => Err(format!("left before {until}: {tip:?}")),
         }
     }
 
-    /// Faults stop. What is under way lands, and new processes must finish the work.
-    fn come_to_rest(&mut self) -> Result<(), Violation> {
+    /// Only the group and cluster of the genesis archive, or accepted ones (R2).
+    fn owns_what_it_archives(&self, process: &Process) -> Result<(), String> {
+        let archives = process.machine.status().start.is_some();
+        if archives && !self.world.is_owner(process.config.owner) {
+            return Err(format!("archives as {:?}, whom nobody accepted", process.config.owner));
+        }
+        Ok(())
+    }
+
+    /// Faults stop. What is under way lands, and new processes must finish the work, or refuse it rightly.
+    fn come_to_rest(&mut self) -> Result<Option<RefusalCode>, Violation> {
         let all = self.world.late.len() + self.world.commits.len();
         while !self.world.late.is_empty() {
             self.world.land_late(0);
             self.check().map_err(|what| Violation::Broken { step: usize::MAX, what })?;
         }
-        let last = self.processes.iter().flatten().last().map(|process| process.config.clone());
-        let config = Config {
-            generation: self.generation,
-            on_topic_recreated: OnTopicRecreated::NewGeneration,
-            until_end: false,
-            errand: Errand::Archive,
-            ..last.unwrap_or_else(|| Config::plain(Layout { partitions: 2, extension: ".gz" }))
-        };
+        let config = self.config_of_rest();
+        let isolation = if self.happened.uncommitted { Isolation::ReadUncommitted } else { Isolation::ReadCommitted };
         self.processes = [None, None, None];
         self.start(0, &config);
-        self.start(1, &Config { records_max: config.records_max + 1, ..config.clone() });
+        self.start(1, &Config { records_max: config.records_max + 1, isolation, ..config.clone() });
         for round in 0..REST_ROUNDS_MAX {
             if self.at_rest().map_err(Violation::NoProgress)? {
-                return Ok(());
+                return Ok(None);
+            }
+            if let Some(code) = self.rightly_refused() {
+                return Ok(Some(code));
             }
             self.round(round + all, &config);
             self.check().map_err(|what| Violation::Broken { step: usize::MAX, what })?;
@@ -236,6 +327,25 @@ impl Run {
         )))
     }
 
+    /// The configuration of the last start, without what stops at once. The operator has settled who owns the archive.
+    fn config_of_rest(&mut self) -> Config {
+        if self.happened.other_ledger {
+            self.world.register = None;
+        }
+        let owners = [Owner::Usual, Owner::OtherGroup, Owner::OtherCluster];
+        let owner = owners.into_iter().find(|owner| self.world.is_owner(*owner)).unwrap_or_default();
+        let last = self.processes.iter().flatten().last().map(|process| process.config.clone());
+        Config {
+            generation: self.generation,
+            isolation: Isolation::ReadCommitted,
+            owner,
+            on_topic_recreated: OnTopicRecreated::NewGeneration,
+            until_end: false,
+            errand: Errand::Archive,
+            ..last.unwrap_or_else(Config::plain)
+        }
+    }
+
     fn round(&mut self, round: usize, config: &Config) {
         for p in 0..PROCESSES {
             self.each(p, 3 + (round + p) % 3, Process::turn);
@@ -243,41 +353,42 @@ impl Run {
         }
         if round.is_multiple_of(4) {
             self.world.now_ms += RETRY_REFUSED_MS;
-            self.world.land_commit(round);
+            if !self.happened.other_ledger {
+                self.world.land_commit(round);
+            }
         }
         let expired = |process: &Process| {
             process.machine.status().refusal.is_some_and(|refusal| refusal.code == RefusalCode::RecordsExpired)
         };
-        if self.processes.iter().flatten().any(expired) {
+        if let Some(process) = self.processes.iter().flatten().find(|process| expired(process)) {
             let errand = Errand::Recover { accept_loss: true };
-            self.start(2, &Config { errand, ..config.clone() });
+            let isolation = process.config.isolation;
+            self.start(2, &Config { errand, isolation, ..config.clone() });
         }
     }
 
     fn at_rest(&self) -> Result<bool, String> {
-        let current = self.world.log.incarnation_of(&self.world.log.topic_id());
+        let current = self.world.log.incarnation_of(&Some(self.world.log.topic_id()));
         let tip = oracle::tip(&self.world)?;
         let end = self.world.log.range().end;
         Ok(tip.is_some_and(|tip| tip.complete && tip.end >= end && Some(tip.incarnation) == current))
     }
-}
 
-// === impl Config ===
-
-impl Config {
-    /// Nothing special.
-    #[must_use]
-    pub fn plain(layout: Layout) -> Self {
-        Self {
-            generation: 1,
-            records_max: 3,
-            layout,
-            latest: false,
-            on_topic_recreated: OnTopicRecreated::Refuse,
-            until_end: false,
-            errand: Errand::Archive,
-            look_order: 0,
-        }
+    /// Everybody refuses for something that no program can mend.
+    fn rightly_refused(&self) -> Option<RefusalCode> {
+        let hopeless = |code| match code {
+            RefusalCode::LogTruncated | RefusalCode::EpochWentBack | RefusalCode::ReplayDiffers => {
+                self.happened.truncated || self.happened.restored || self.world.topic_id().is_none()
+            }
+            RefusalCode::LedgerLostEntries => self.happened.damaged,
+            _ => false,
+        };
+        let again_and_again = |process: &Process| {
+            let codes = process.refusals.iter().map(|refusal| refusal.code).filter(|code| hopeless(*code));
+            codes.into_iter().nth(HOPELESS_REFUSALS - 1)
+        };
+        let [one, other] = [0, 1].map(|p: usize| self.processes[p].as_ref().and_then(again_and_again));
+        one.filter(|_| other.is_some())
     }
 }
 

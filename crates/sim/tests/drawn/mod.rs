@@ -1,25 +1,42 @@
 //! Random schedules.
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+use secor_core::manifest::Isolation;
 use secor_core::partition::{Errand, OnTopicRecreated};
 use secor_sim::model::draft::Layout;
 use secor_sim::model::process::Config;
+use secor_sim::model::world::Owner;
 use secor_sim::model::{Sabotage, Schedule, Step};
 
-/// What may happen to the log.
-#[derive(Clone, Copy, Debug)]
+/// What may happen to the log, and to the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Weather {
     /// Records are produced, nothing else.
     Calm,
-    /// Also markers, compaction and retention.
+    /// Also markers, aborted records, compaction, retention, clean elections, and people with other configurations.
     Rough,
     /// Also the topic is deleted and created again.
     Storm,
+    /// As `Rough`, with unclean elections, and without what can hide one: retention that takes the only records of the
+    /// new leader, and long stretches without a record, of which nobody remembers the leader epoch.
+    Unclean,
+    /// Whatever there is, also what no program can mend: for looking for counterexamples only.
+    Ruin,
+}
+
+/// The same schedules each time.
+pub fn drawn(weather: Weather, sabotage: Option<Sabotage>) -> impl Iterator<Item = Schedule> {
+    let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), rng);
+    let strategy = schedules(weather, sabotage);
+    std::iter::from_fn(move || strategy.new_tree(&mut runner).ok().map(|tree| tree.current()))
 }
 
 pub fn schedules(weather: Weather, sabotage: Option<Sabotage>) -> impl Strategy<Value = Schedule> {
     let steps = proptest::collection::vec(step(weather), 0..150);
-    (prop_oneof![beginning(), wreck(weather)], configs(weather), configs(weather), steps).prop_map(
+    (prop_oneof![beginning(weather), wreck(weather)], configs(weather), configs(weather), steps).prop_map(
         move |(begin, one, two, steps)| {
             let starts = [Step::Start(0, one), Step::Start(1, two)];
             Schedule { steps: begin.into_iter().chain(starts).chain(steps).collect(), sabotage }
@@ -27,8 +44,12 @@ pub fn schedules(weather: Weather, sabotage: Option<Sabotage>) -> impl Strategy<
     )
 }
 
-fn beginning() -> BoxedStrategy<Vec<Step>> {
-    (0..6usize).prop_map(|records| vec![Step::Produce(records)]).boxed()
+fn beginning(weather: Weather) -> BoxedStrategy<Vec<Step>> {
+    let added = prop::bool::weighted(if weather == Weather::Calm { 0.0 } else { 0.1 });
+    let records = (0..6usize).prop_map(Step::Produce);
+    (added, records)
+        .prop_map(|(added, records)| added.then_some(Step::AddPartition).into_iter().chain([records]).collect())
+        .boxed()
 }
 
 /// A process dies somewhere between its cut and its commit, and leaves a batch to be made whole.
@@ -52,32 +73,35 @@ fn wreck(weather: Weather) -> BoxedStrategy<Vec<Step>> {
 fn configs(weather: Weather) -> impl Strategy<Value = Config> {
     let generation = prop_oneof![6 => Just(1u32), 1 => Just(2), 1 => Just(3)];
     let extension = prop_oneof![Just(""), Just(".gz"), Just(".zst")];
-    let shape = (1..=3usize, extension).prop_map(|(partitions, extension)| Layout { partitions, extension });
-    let recreated = match weather {
-        Weather::Storm => prop_oneof![1 => Just(OnTopicRecreated::Refuse), 4 => Just(OnTopicRecreated::NewGeneration)],
-        Weather::Calm | Weather::Rough => {
-            prop_oneof![1 => Just(OnTopicRecreated::Refuse), 1 => Just(OnTopicRecreated::NewGeneration)]
-        }
-    };
-    let errand = match weather {
-        Weather::Calm => {
-            prop_oneof![1 => Just(Errand::Archive), 0 => Just(Errand::Recover { accept_loss: false })].boxed()
-        }
-        Weather::Rough | Weather::Storm => prop_oneof![
-            12 => Just(Errand::Archive),
-            1 => Just(Errand::Recover { accept_loss: false }),
-            2 => Just(Errand::Recover { accept_loss: true }),
-        ]
-        .boxed(),
-    };
+    let shape = (1..=3usize, extension, prop::bool::weighted(0.3))
+        .prop_map(|(partitions, extension, clocked)| Layout { partitions, extension, clocked });
+    let new_generation = if weather == Weather::Storm { 0.8 } else { 0.5 };
+    let rough = u32::from(weather != Weather::Calm);
+    let strange = if matches!(weather, Weather::Calm | Weather::Unclean) { 0.0 } else { 0.05 };
+    let errand = prop_oneof![
+        12 => Just(Errand::Archive),
+        rough => Just(Errand::Recover { accept_loss: false }),
+        2 * rough => Just(Errand::Recover { accept_loss: true }),
+    ];
+    let owner =
+        prop_oneof![30 => Just(Owner::Usual), rough => Just(Owner::OtherGroup), rough => Just(Owner::OtherCluster)];
     let flags = (prop::bool::weighted(0.15), prop::bool::weighted(0.15), 0..4usize);
-    (generation, 1..5u64, shape, recreated, errand, flags).prop_map(
-        |(generation, records_max, layout, on_topic_recreated, errand, (latest, until_end, look_order))| Config {
+    let people = (prop::bool::weighted(new_generation), errand, owner, prop::bool::weighted(strange));
+    (generation, 1..5u64, shape, people, flags).prop_map(
+        |(
             generation,
             records_max,
             layout,
+            (new_generation, errand, owner, uncommitted),
+            (latest, until_end, look_order),
+        )| Config {
+            generation,
+            records_max,
+            layout,
+            isolation: if uncommitted { Isolation::ReadUncommitted } else { Isolation::ReadCommitted },
+            owner,
             latest,
-            on_topic_recreated,
+            on_topic_recreated: if new_generation { OnTopicRecreated::NewGeneration } else { OnTopicRecreated::Refuse },
             until_end,
             errand,
             look_order,
@@ -86,17 +110,20 @@ fn configs(weather: Weather) -> impl Strategy<Value = Config> {
 }
 
 fn log_step(weather: Weather) -> BoxedStrategy<Step> {
-    let (rough, storm) = match weather {
-        Weather::Calm => (0, 0),
-        Weather::Rough => (1, 0),
-        Weather::Storm => (1, 1),
-    };
+    let rough = u32::from(weather != Weather::Calm);
+    let ruin = u32::from(weather == Weather::Ruin);
+    let storm = u32::from(weather == Weather::Storm) + ruin;
+    let unclean = u32::from(weather == Weather::Unclean);
     prop_oneof![
         6 => (1..4usize).prop_map(Step::Produce),
-        2 * rough => Just(Step::Marker),
-        2 * rough => (0..20usize).prop_map(Step::Compact),
-        rough => (1..4usize).prop_map(Step::Retain),
+        2 * (rough - unclean) => Just(Step::Marker),
+        rough - unclean => Just(Step::Aborted),
+        2 * (rough - unclean) => (0..20usize).prop_map(Step::Compact),
+        rough - unclean => (1..4usize).prop_map(Step::Retain),
+        rough => Just(Step::Elect(0)),
         storm => Just(Step::Recreate),
+        unclean + ruin => (1..4usize).prop_map(Step::Elect),
+        3 * ruin => prop_oneof![Just(Step::Restore), Just(Step::LoseEntry), Just(Step::LoseGenesis)],
     ]
     .boxed()
 }
@@ -110,14 +137,17 @@ fn step(weather: Weather) -> impl Strategy<Value = Step> {
         5 => process().prop_map(Step::Delay),
         4 => (0..8usize).prop_map(Step::LandLate),
     ];
+    let rough = u32::from(weather != Weather::Calm);
     let life = prop_oneof![
-        3 => process().prop_map(Step::Crash),
-        8 => (process(), configs(weather)).prop_map(|(p, config)| Step::Start(p, config)),
-        1 => process().prop_map(Step::Revoke),
-        1 => process().prop_map(Step::Shutdown),
-        1 => process().prop_map(Step::Lose),
-        1 => process().prop_map(Step::Flush),
-        2 => prop_oneof![Just(400i64), Just(1_100)].prop_map(Step::Advance),
+        6 => process().prop_map(Step::Crash),
+        16 => (process(), configs(weather)).prop_map(|(p, config)| Step::Start(p, config)),
+        2 => process().prop_map(Step::Revoke),
+        2 => process().prop_map(Step::Shutdown),
+        2 => process().prop_map(Step::Lose),
+        2 => process().prop_map(Step::Flush),
+        4 => prop_oneof![Just(400i64), Just(1_100)].prop_map(Step::Advance),
+        rough => Just(Step::Accept(Owner::OtherGroup)),
+        1 => Just(Step::FailOver),
     ];
     let register = prop_oneof![
         5 => (0..20usize).prop_map(Step::LandCommit),

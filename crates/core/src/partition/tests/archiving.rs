@@ -2,7 +2,6 @@
 
 use super::rig::*;
 use crate::flush::CutReason;
-use crate::manifest::{Entry, Kind};
 use crate::partition::{Answer, Draft, Event, Refusal, RefusalCode};
 
 #[test]
@@ -140,10 +139,6 @@ fn records_that_come_while_an_empty_entry_is_written_belong_to_the_next_batch() 
 
 #[test]
 fn a_leader_epoch_below_one_before_it_is_refused() {
-    let with_epoch = |entry: Entry, epoch| {
-        let Kind::Batch(batch) = entry.kind else { unreachable!("a batch") };
-        Entry { kind: Kind::Batch(crate::manifest::Batch { leader_epoch: Some(epoch), ..batch }), ..entry }
-    };
     let cases = [
         ("went back in the batch", Draft { leader_epoch_went_back: true, ..draft(10, 20) }, true),
         ("below the entry before", Draft { leader_epoch_min: Some(4), ..draft(10, 20) }, true),
@@ -161,6 +156,24 @@ fn a_leader_epoch_below_one_before_it_is_refused() {
         rig.tell(Event::Cut(CutReason::Admin));
         let said = rig.tell(Event::Closed(draft));
         assert_eq!(said.contains(&"refused epoch_went_back".to_owned()), refused, "{what}: {said:?}");
+    }
+}
+
+/// The leader epoch of the last record says nothing about the markers behind it: where an election came between, the
+/// position is no longer in that epoch, although nothing was truncated.
+#[test]
+fn a_position_behind_markers_is_reached_from_the_last_record() {
+    for (log_start, said) in
+        [(0, "consume 12 behind 10 epoch 5"), (10, "consume 12 behind 10 epoch 5"), (11, "consume 12")]
+    {
+        let mut before = with_epoch(batch(0, 10), 5);
+        before.end = at(12);
+        let committed = committed_by_us(&before);
+        let mut rig = Rig::new();
+        rig.tell(Event::Assigned);
+        rig.answer(facts_with(|facts| (facts.committed, facts.log) = (committed, log(log_start, 1000))));
+        rig.answer(found(&before));
+        assert_eq!(rig.answer(Answer::Entry(None)), ["consuming 12", said]);
     }
 }
 

@@ -96,6 +96,20 @@ fn a_log_that_gives_more_or_other_records_is_refused() {
     }
 }
 
+/// Fewer records would look like compaction, but they were written after the batch was cut.
+#[test]
+fn a_log_that_an_election_rewrote_is_refused() {
+    for (epoch, refused) in [(5, false), (6, true)] {
+        let mut rig = Rig::replaying(|_| {}, &with_epoch(last(), 5));
+        let mut answer = replayed(log(0, 1000), &[("a", 4), ("b", 5)]);
+        if let Answer::Replayed(replay) = &mut answer {
+            replay.leader_epoch_max = Some(epoch);
+        }
+        let said = rig.answer(answer);
+        assert_eq!(said == ["discard", "refused log_truncated"], refused, "{said:?}");
+    }
+}
+
 #[test]
 fn a_batch_beyond_the_log_end_is_refused() {
     let mut rig = Rig::replaying(|_| {}, &last());

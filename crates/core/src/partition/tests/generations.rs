@@ -127,10 +127,7 @@ fn a_seal_for_a_new_topic_leads_to_the_configured_generation_if_that_is_larger()
 #[test]
 fn leader_epochs_are_remembered_over_a_seal_but_not_into_another_topic() {
     for (seal, then) in [(seal(10, 2, "X", 10), "consume 10 epoch 7"), (seal(10, 2, "Y", 0), "consume 0")] {
-        let mut last = batch(0, 10);
-        if let Kind::Batch(batch) = &mut last.kind {
-            batch.leader_epoch = Some(7);
-        }
+        let last = with_epoch(batch(0, 10), 7);
         let Kind::Seal(Seal { next }) = &seal.kind else { unreachable!("a seal") };
         let mut rig = Rig::new();
         rig.tell(Event::Assigned);

@@ -149,8 +149,11 @@ impl Rig {
 pub fn words(action: &Action) -> String {
     match action {
         Action::Ask(_, ask) => format!("ask: {}", question(ask)),
-        Action::Consume { from, leader_epoch: None } => format!("consume {from}"),
-        Action::Consume { from, leader_epoch: Some(epoch) } => format!("consume {from} epoch {epoch}"),
+        Action::Consume { from, behind: None } => format!("consume {from}"),
+        Action::Consume { from, behind: Some(behind) } => {
+            let place = if behind.position == *from { String::new() } else { format!(" behind {}", behind.position) };
+            format!("consume {from}{place} epoch {}", behind.leader_epoch)
+        }
         Action::CloseBatch { start, reason } => format!("close {start} {reason:?}"),
         Action::Discard => "discard".to_owned(),
         Action::Commit { offset, metadata, .. } => {
@@ -320,18 +323,24 @@ pub fn draft(start: i64, end: i64) -> Draft {
         config: ConfigHash::of(b"shape"),
         time_zone_data: "2025b".to_owned(),
         records,
-        files: vec![file("a", start, records.div_ceil(2)), file("b", start, records / 2)],
+        files: vec![file("a", start..end - 1, records.div_ceil(2)), file("b", start..end, records / 2)],
     };
     let range = OffsetRange::new(at(start), at(end));
     Draft { range, batch, leader_epoch_min: None, leader_epoch_went_back: false }
 }
 
-fn file(key: &str, start: i64, records: u64) -> FileEntry {
+/// A batch whose last record has this leader epoch.
+pub fn with_epoch(entry: Entry, epoch: i32) -> Entry {
+    let Kind::Batch(batch) = entry.kind else { unreachable!("a batch") };
+    Entry { kind: Kind::Batch(Batch { leader_epoch: Some(epoch), ..batch }), ..entry }
+}
+
+fn file(key: &str, offsets: std::ops::Range<i64>, records: u64) -> FileEntry {
     FileEntry {
         key: key.to_owned(),
         records,
-        first_offset: at(start),
-        last_offset: at(start),
+        first_offset: at(offsets.start),
+        last_offset: at(offsets.end - 1),
         timestamps: None,
         event_times: None,
         bytes: records,
@@ -370,7 +379,8 @@ pub fn replayed(log: LogRange, files: &[(&str, u64)]) -> Answer {
         let (records_digest, values_digest) = (digest(key, *records), digest(key, *records));
         Rebuilt { key: (*key).to_owned(), records: *records, records_digest, values_digest }
     };
-    Answer::Replayed(Replay { log, topic_id: topic("X"), files: files.iter().map(rebuilt).collect() })
+    let leader_epoch_max = None;
+    Answer::Replayed(Replay { log, topic_id: topic("X"), leader_epoch_max, files: files.iter().map(rebuilt).collect() })
 }
 
 /// `None`: the file is absent.
