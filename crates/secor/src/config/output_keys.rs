@@ -56,7 +56,7 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         "archive.output.envelope_value",
         word(&["string", "base64", "json"]),
         STRING,
-        "Values in a JSON envelope: as keys, or with `json` input nested as the object that they are.",
+        "Values in a JSON envelope: as keys, or with `json` input nested as the JSON that they are.",
     ),
     shaping(
         "archive.output.envelope_headers",
