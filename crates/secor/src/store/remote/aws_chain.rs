@@ -11,6 +11,8 @@ use std::error::Error as _;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use aws_config::meta::region::ProvideRegion;
+use aws_config::profile::ProfileFileRegionProvider;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -57,8 +59,6 @@ struct Connector {
 
 /// The region that the configured or default profile names. Reads files only.
 pub(super) fn region_of_profile(s3: &S3Settings) -> Option<String> {
-    use aws_config::meta::region::ProvideRegion;
-    use aws_config::profile::ProfileFileRegionProvider;
     let builder = ProfileFileRegionProvider::builder();
     let provider = s3.profile.iter().fold(builder, |builder, name| builder.profile_name(name)).build();
     // nothing in it waits: the files are read at once

@@ -14,18 +14,15 @@ const AHEAD_MAX: Duration = Duration::from_secs(300);
 /// Between tries to renew a credential that still lasts.
 const RETRY_INTERVAL: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
 pub(super) struct Kept<C>(Mutex<Option<Slot<C>>>);
 
 /// A credential as its source gave it.
-#[derive(Debug)]
 pub(super) struct Fetched<C> {
     pub(super) credential: C,
     /// `None`: it lasts.
     pub(super) ends: Option<SystemTime>,
 }
 
-#[derive(Debug)]
 struct Slot<C> {
     credential: Arc<C>,
     ends: Option<SystemTime>,
@@ -65,6 +62,13 @@ impl<C> Kept<C> {
             }
             (Err(error), _) => Err(error),
         }
+    }
+}
+
+/// Without the credential.
+impl<C> std::fmt::Debug for Kept<C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Kept").finish_non_exhaustive()
     }
 }
 
