@@ -107,6 +107,16 @@ fn a_commit_of_another_ledger_is_refused() {
     assert_eq!(refusal(WHOLE, World::other_ledgers_commit), Some(RefusalCode::OtherLedger));
 }
 
+/// Before any record, there is no leader epoch to compare.
+#[test]
+fn a_position_beyond_the_log_end_is_refused() {
+    let steps = "marker\nmarker\nstart 0\nturn 0 30\nfetch 0 2\nadvance 1100\nturn 0 30\nelect 1\nfetch 0 1\nturn 0 1";
+    let run = after(steps);
+    let process = run.processes[0].as_ref().expect("it runs");
+    let codes: Vec<_> = process.refusals.iter().map(|refusal| refusal.code).collect();
+    assert_eq!(codes, [RefusalCode::LogTruncated]);
+}
+
 /// An unclean election puts a marker and a new record where two records were: fewer than the manifest counts, as after
 /// compaction, but one of them the batch never held.
 #[test]

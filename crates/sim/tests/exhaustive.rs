@@ -64,9 +64,13 @@ fn an_unclean_election() {
 /// Not only drawn schedules find what is broken.
 #[test]
 fn a_rule_less_is_found_out() {
-    for sabotage in
-        [Sabotage::OverwriteEntries, Sabotage::IgnoreExists, Sabotage::CommitEarly, Sabotage::TornFile, Sabotage::FilesFirst]
-    {
+    for sabotage in [
+        Sabotage::OverwriteEntries,
+        Sabotage::IgnoreExists,
+        Sabotage::CommitEarly,
+        Sabotage::TornFile,
+        Sabotage::FilesFirst,
+    ] {
         let found = explore(&bounds::two_processes(ONE, Some(sabotage))).expect_err("a violation is reached");
         println!("{sabotage:?}: {} steps: {}", found.steps.len(), found.what);
     }

@@ -111,7 +111,7 @@ pub const CLAUSES: &[Clause] = &[
     clause("R9", "a commit of another ledger is refused", Test("a_commit_of_another_ledger_is_refused", None)),
     clause("R9", "the topic id is asked before the log range", Trace(Sabotage::LogBeforeTopicId)),
     clause("R10", "records that expired are never jumped over", Trace(Sabotage::JumpToStart)),
-    clause("R10", "a position beyond the log end is refused", Trace(Sabotage::WaitBeyondEnd)),
+    clause("R10", "a position beyond the log end is refused", Test("a_position_beyond_the_log_end_is_refused", None)),
     clause("R10", "reading begins with the leader epoch of the record read last", Trace(Sabotage::NoEpochValidation)),
     clause("R10", "a manifest that reaches beyond the log end is refused", Trace(Sabotage::ReplayPastEnd)),
     clause("R10", "a replay that retention overtakes begins anew", Trace(Sabotage::JumpingReplay)),

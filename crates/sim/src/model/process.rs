@@ -157,7 +157,7 @@ impl Process {
         let range = world.log.range();
         if world.sabotaged(Sabotage::JumpToStart) && self.position < range.start {
             self.position = range.start;
-        } else if !(world.sabotaged(Sabotage::WaitBeyondEnd) && self.position > range.end) {
+        } else {
             self.consuming = false;
             self.tell(world, Event::OutOfRange(range));
         }

@@ -79,8 +79,6 @@ pub enum Sabotage {
 
     /// Executor: where retention has overtaken the position, reading goes on at the log start (R10).
     JumpToStart,
-    /// Executor: a position beyond the log end waits there until the log reaches it (R10).
-    WaitBeyondEnd,
     /// Executor: reading begins without the leader epoch of what was read before (R10).
     NoEpochValidation,
     /// Executor: a replay reports a log that reaches to the batch's end (R10).
@@ -106,7 +104,7 @@ pub enum Sabotage {
 }
 
 impl Sabotage {
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 42] = [
         Self::OwnGenesis,
         Self::GenesisIdOnce,
         Self::UnnamedAtEnd,
@@ -139,7 +137,6 @@ impl Sabotage {
         Self::ForgiveLostGenesis,
         Self::LogBeforeTopicId,
         Self::JumpToStart,
-        Self::WaitBeyondEnd,
         Self::NoEpochValidation,
         Self::ReplayPastEnd,
         Self::JumpingReplay,

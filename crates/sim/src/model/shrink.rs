@@ -9,8 +9,10 @@ use crate::model::schedule::{Schedule, Step, Violation, run};
 /// What kind of violation a schedule comes to: the smaller, the plainer for a reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// The archive or the ledger is wrong.
+    /// The archive or the ledger is wrong after one of the steps.
     Wrong,
+    /// As `Wrong`, but only what comes after the steps shows it.
+    WrongLater,
     /// The archive stands still.
     Stuck,
     /// The machine itself gave up: it noticed that its contract was broken.
@@ -23,11 +25,17 @@ pub fn counterexample(schedule: &Schedule) -> Option<(Kind, String)> {
     let kept = || run(&Schedule { sabotage: None, ..schedule.clone() }).is_ok();
     match catch_unwind(AssertUnwindSafe(|| run(schedule))) {
         Ok(Ok(_)) => None,
-        Ok(Err(violation)) => {
-            let stuck = matches!(&violation, Violation::NoProgress(_)) || violation.to_string().contains("refused");
-            kept().then(|| (if stuck { Kind::Stuck } else { Kind::Wrong }, violation.to_string()))
-        }
+        Ok(Err(violation)) => kept().then(|| (kind(&violation), violation.to_string())),
         Err(_) => kept().then(|| (Kind::Panic, "the machine panics".to_owned())),
+    }
+}
+
+fn kind(violation: &Violation) -> Kind {
+    match violation {
+        Violation::NoProgress(_) => Kind::Stuck,
+        Violation::Broken { what, .. } if what.starts_with("refused") => Kind::Stuck,
+        Violation::Broken { step: usize::MAX, .. } => Kind::WrongLater,
+        Violation::Broken { .. } => Kind::Wrong,
     }
 }
 
