@@ -64,11 +64,10 @@ pub fn azure(prefix: &str) -> StoreSettings {
 /// The same settings with another endpoint, which may not have the path of this one.
 pub fn at(settings: &StoreSettings, endpoint: &str) -> StoreSettings {
     let mut settings = settings.clone();
-    for there in [&mut settings.s3.endpoint, &mut settings.gs.endpoint, &mut settings.azure.endpoint] {
-        if let Some(there) = there {
-            let path = there.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
-            *there = format!("{endpoint}{path}");
-        }
+    let endpoints = [&mut settings.s3.endpoint, &mut settings.gs.endpoint, &mut settings.azure.endpoint];
+    for there in endpoints.into_iter().flatten() {
+        let path = there.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
+        *there = format!("{endpoint}{path}");
     }
     settings
 }
