@@ -205,6 +205,8 @@ fn command_line() -> Vec<(&'static str, &'static [&'static str])> {
         ("option-unknown", &["check", "--ofline"]),
         ("config-unnamed", &["check"]),
         ("config-missing", &["check", "--config", "nowhere.toml"]),
+        ("selftest-unasked", &["selftest", "--config", "secor.toml"]),
+        ("selftest-topic-taken", &["selftest", "--config", "secor.toml", "--topic", "clicks"]),
     ]
 }
 
@@ -260,16 +262,25 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("zone-unknown", archive("time_zone = \"Mars/Olympus\"")),
         ("level-without-codec", archive("output = { level = 3 }")),
         ("level-of-no-codec", archive("output = { compression = \"snappy\", level = 3 }")),
-        ("codec-not-in-avro", archive("output = { format = \"avro\", content = \"envelope\", compression = \"gzip\" }")),
+        (
+            "codec-not-in-avro",
+            archive("output = { format = \"avro\", content = \"envelope\", compression = \"gzip\" }"),
+        ),
         ("codec-not-in-sequence", archive("output = { format = \"sequence\", compression = \"lzo\" }")),
         ("framing-useless", archive("output = { compression = \"gzip\", framing = \"hadoop\" }")),
         ("json-of-bytes", archive("output = { format = \"json\" }")),
         ("envelope-of-text", archive("output = { content = \"envelope\" }")),
         ("nested-bytes", archive("output = { format = \"json\", content = \"envelope\", envelope_value = \"json\" }")),
         ("csv-without-columns", archive("input = { format = \"json\" }\noutput = { format = \"csv\" }")),
-        ("csv-empty-lines", archive("input = { format = \"json\" }\noutput = { format = \"csv\", columns = [\"id\"] }")),
+        (
+            "csv-empty-lines",
+            archive("input = { format = \"json\" }\noutput = { format = \"csv\", columns = [\"id\"] }"),
+        ),
         ("key-of-another-format", archive("output = { columns = [\"id\"] }")),
-        ("envelope-key-of-values", archive("input = { format = \"json\" }\noutput = { format = \"json\", envelope_key = \"base64\" }")),
+        (
+            "envelope-key-of-values",
+            archive("input = { format = \"json\" }\noutput = { format = \"json\", envelope_key = \"base64\" }"),
+        ),
         ("delimiter-empty", archive("output = { delimiter = \"\" }")),
         ("layout-ambiguous", archive("layout = \"{topic}/{start}{ext}\"")),
         ("flush-unlimited", archive("flush = {}")),

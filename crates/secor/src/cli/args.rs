@@ -200,6 +200,43 @@ pub struct RecoverArgs {
     pub yes: bool,
 }
 
+/// Prove the guarantee here: kill and stall own processes against this Kafka and this store, then count
+///
+/// Works on a topic, a group and a prefix of its own, and leaves yours alone. It asks before it creates anything, and
+/// deletes all of it at the end, unless it has found something. Exit code 0: every record once; 1: something was found.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor selftest --config secor.toml
+  secor selftest --rounds 60 --processes 4 --seed 7 --yes   # longer, and the same faults again
+  secor selftest --topic scratch --keep --json              # on an empty topic that you were given")]
+pub struct SelftestArgs {
+    /// How many records to produce
+    #[arg(long, default_value_t = 150_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    pub records: u64,
+    /// How many kills and stalls; 15 are one of each kind
+    #[arg(long, default_value_t = 15, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub rounds: u32,
+    /// How many processes archive at once
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    pub processes: u32,
+    /// Decides who is harmed, where and when; without it a new one, which is printed
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Delete nothing at the end
+    #[arg(long)]
+    pub keep: bool,
+    /// Use this topic: created and deleted when it is missing, else it must be empty, and stays
+    #[arg(long, value_name = "NAME")]
+    pub topic: Option<String>,
+    /// Print the evidence as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
 /// Print the completions of a shell
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\

@@ -10,14 +10,18 @@
 pub mod args;
 mod cat;
 mod check;
+mod child;
 mod completions;
+mod confirm;
 mod demo;
 mod describe;
 pub mod errors;
+mod follow;
 mod ledger;
 mod locate;
 mod recover;
 mod run;
+mod selftest;
 pub mod target;
 mod verify;
 
@@ -33,7 +37,7 @@ use crate::config::Config;
 
 use self::args::{
     CatArgs, CheckArgs, CompletionsArgs, DemoArgs, Global, LedgerArgs, LocateArgs, LogFormat, RecoverArgs, RunArgs,
-    VerifyArgs,
+    SelftestArgs, VerifyArgs,
 };
 pub use self::errors::{Class, CliError};
 
@@ -48,7 +52,7 @@ Examples:
   secor verify --deep --config secor.toml
   secor completions bash > /etc/bash_completion.d/secor
 
-Exit codes: 0 done; 1 verify found something; 64 configuration; 69 unavailable, start me again; 70 bug;
+Exit codes: 0 done; 1 verify or selftest found something; 64 configuration; 69 unavailable, start me again; 70 bug;
 76 refused to go on; 130 second signal.")]
 pub struct Cli {
     #[command(flatten)]
@@ -68,6 +72,7 @@ pub enum Command {
     Locate(LocateArgs),
     Ledger(LedgerArgs),
     Recover(RecoverArgs),
+    Selftest(SelftestArgs),
     Completions(CompletionsArgs),
 }
 
@@ -100,6 +105,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Locate(args) => runtime()?.block_on(locate::run(args, &config()?, out)),
         Command::Ledger(args) => runtime()?.block_on(ledger::run(args, &config()?, out)),
         Command::Recover(args) => runtime()?.block_on(recover::run(args, config()?, out)),
+        Command::Selftest(args) => runtime()?.block_on(selftest::run(args, &config()?, out)),
         Command::Completions(args) => completions::run(args, out),
     }
 }
@@ -171,6 +177,7 @@ impl Command {
             | Self::Locate(_)
             | Self::Ledger(_)
             | Self::Recover(_)
+            | Self::Selftest(_)
             | Self::Completions(_) => false,
         }
     }

@@ -3,7 +3,7 @@
 //! It runs the same machine as `secor run`, without the group and only up to the head: what needs no decision (a last
 //! batch that can be made whole) is done on the way, and what needs one is refused again, here before a person's eyes.
 
-use std::io::{self, BufRead, IsTerminal, Write};
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use secor_core::ids::TopicPartition;
@@ -11,6 +11,7 @@ use secor_core::manifest::Genesis;
 use secor_core::partition::{Note, RefusalCode};
 
 use super::args::RecoverArgs;
+use super::confirm::{self, Question};
 use super::errors::{Class, CliError};
 use crate::config::Config;
 use crate::kafka::{Handle, KafkaError};
@@ -139,18 +140,14 @@ fn verdict(outcome: &Outcome, out: &mut dyn Write) -> Result<(), CliError> {
 
 /// Asks a person, unless `--yes` was given.
 fn confirm(args: &RecoverArgs, out: &mut dyn Write) -> Result<(), CliError> {
-    if args.yes {
-        return Ok(());
-    }
-    let declined = |what: &str| Err(CliError::new(Class::Refused, what).with_hint("`--yes` records without asking"));
-    if !io::stdin().is_terminal() {
-        return declined("nobody is there to answer, so nothing is recorded");
-    }
-    write!(out, "what is recorded stays for ever. record it? [y/N] ")?;
-    out.flush()?;
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer)?;
-    if answer.trim().eq_ignore_ascii_case("y") { Ok(()) } else { declined("nothing was recorded") }
+    const QUESTION: Question = Question {
+        text: "what is recorded stays for ever. record it?",
+        unasked: "nobody is there to answer, so nothing is recorded",
+        declined: "nothing was recorded",
+        hint: "`--yes` records without asking",
+        class: Class::Refused,
+    };
+    if args.yes { Ok(()) } else { confirm::confirm(&QUESTION, out) }
 }
 
 async fn blocking<T: Send + 'static>(

@@ -70,12 +70,7 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         Fallback::Toml("[]"),
         "Of `csv`: paths of fields, one for each column, such as `[\"id\", \"user.name\"]`.",
     ),
-    shaping(
-        "archive.output.column_separator",
-        ANY,
-        Fallback::Toml("\",\""),
-        "Of `csv`: one ASCII character.",
-    ),
+    shaping("archive.output.column_separator", ANY, Fallback::Toml("\",\""), "Of `csv`: one ASCII character."),
     shaping(
         "archive.output.null_text",
         ANY,

@@ -6,7 +6,8 @@
 //! * [`Handle`]: blocking questions and commits from any thread: committed offsets with their metadata, the log's
 //!   range, topic ids, the cluster's id.
 //! * [`TopicSelection`]: which topics, by name and by regular expression, with exclusions.
-//! * [`mock`] and [`producer`]: an in-process cluster and a producer, for `secor demo` and for tests.
+//! * [`mock`] and [`producer`]: an in-process cluster and a producer, for `secor demo` and for tests; [`scratch`]: what
+//!   `secor selftest` does to a cluster.
 //!
 //! # Why it is built this way
 //! Design R10 says: never guess a position. So librdkafka gets none of the decisions: `auto.offset.reset=error`, no
@@ -25,7 +26,7 @@
 //! # What is deliberately absent
 //! Offsets kept in memory as "the" progress, retries of commits, any decision about what a missing range means, async.
 //! Those belong to the partition machine and to the service. `unsafe` is confined to `native.rs`, `client.rs`,
-//! `queue.rs`, `message.rs`, `admin.rs` and `mock.rs`.
+//! `queue.rs`, `message.rs`, `admin.rs`, `mock.rs` and `scratch.rs`.
 
 mod admin;
 mod client;
@@ -39,6 +40,7 @@ mod native;
 pub mod producer;
 mod properties;
 mod queue;
+pub mod scratch;
 mod topics;
 
 pub use consumer::{Consumer, Delivery, Ignored, RebalanceListener};

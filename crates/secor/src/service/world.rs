@@ -9,9 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use futures::FutureExt;
 use secor_core::ids::{ConfigHash, Offset, TopicPartition};
 use secor_core::manifest::{CommitMetadata, CommitOrigin, Entry};
-use secor_core::partition::{
-    Answer, Ask, AskId, Committed, Facts, LogRange, Note, Refusal, RefusalCode, Replay,
-};
+use secor_core::partition::{Answer, Ask, AskId, Committed, Facts, LogRange, Note, Refusal, RefusalCode, Replay};
 use secor_core::shape::Shape;
 use tokio::sync::Semaphore;
 

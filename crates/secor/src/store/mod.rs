@@ -115,8 +115,8 @@ pub trait Store: Send + Sync + fmt::Debug + fmt::Display + 'static {
     /// See [`Class`].
     async fn make_durable(&self, key: &str) -> Result<(), StoreError>;
 
-    /// Deletes an object; a missing one is no error. For the keys of [`probe()`] only: nothing of the archive or the
-    /// ledger is ever deleted.
+    /// Deletes an object; a missing one is no error. For the keys of [`probe()`], and below the prefix that a
+    /// `secor selftest` has made up for itself: nothing else of an archive or a ledger is ever deleted.
     ///
     /// # Errors
     /// See [`Class`].
