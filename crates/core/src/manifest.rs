@@ -331,3 +331,17 @@ impl HoleReason {
         }
     }
 }
+
+// === impl ResolutionReason ===
+
+impl ResolutionReason {
+    /// The persisted word.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compaction => "compaction",
+            Self::Retention => "retention",
+            Self::TopicReplaced => "topic_replaced",
+        }
+    }
+}

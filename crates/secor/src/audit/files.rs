@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use secor_core::ids::Digest;
-use secor_core::manifest::{Batch, Entry, FileEntry, Receipt, ResolvedOutcome, StoredFile};
+use secor_core::manifest::{Batch, Entry, FileEntry, Receipt, ResolutionReason, ResolvedOutcome, StoredFile};
 
-use super::report::{Finding, FindingCode, Place};
+use super::report::{Finding, FindingCode, Place, ResolutionReport};
 use super::{AuditError, Depth, deep};
 use crate::ledger::Ledger;
 use crate::store::{Checksum, ObjectInfo};
@@ -42,6 +42,7 @@ pub(super) struct Checked {
     pub records: u64,
     pub dead_letters: u64,
     pub contents: Contents,
+    pub resolutions: Vec<ResolutionReport>,
 }
 
 /// By key; `None` for a file that a resolution calls absent.
@@ -62,7 +63,7 @@ pub(super) struct BatchCheck<'a> {
 impl BatchCheck<'_> {
     pub(super) async fn run(&self, successor: &Successor) -> Result<Checked, AuditError> {
         let mut checked = Checked::default();
-        let contents = self.contents().await?;
+        let contents = self.contents(&mut checked).await?;
         let receipt = self.receipt(successor, &contents, &mut checked);
         for (key, content) in &contents {
             let Some(file) = self.batch.file(key) else { continue };
@@ -81,7 +82,7 @@ impl BatchCheck<'_> {
     }
 
     /// What each file of the manifest should hold; `None`: nothing, and it is not there.
-    async fn contents(&self) -> Result<Contents, AuditError> {
+    async fn contents(&self, checked: &mut Checked) -> Result<Contents, AuditError> {
         let files = self.batch.files.iter();
         let mut contents: Contents = files.map(|file| (file.key.clone(), Some(Content::of(file)))).collect();
         if !self.resolved {
@@ -89,17 +90,30 @@ impl BatchCheck<'_> {
         }
         let place = self.entry.topic_partition();
         let resolutions = self.ledger.resolutions(&place, self.entry.generation, self.entry.start).await?;
-        for resolved in resolutions.iter().flat_map(|resolution| &resolution.files) {
-            if let Some(content) = contents.get_mut(resolved.key.as_str()) {
+        // later ones count
+        let mut reports = BTreeMap::new();
+        for resolution in &resolutions {
+            for resolved in &resolution.files {
+                let Some(content) = contents.get_mut(resolved.key.as_str()) else { continue };
                 *content = match resolved.outcome {
                     ResolvedOutcome::Absent => None,
                     ResolvedOutcome::Subset { records, records_digest, values_digest } => {
                         Some(Content { records, records_digest, values_digest })
                     }
                 };
+                let report = self.resolution(&resolved.key, *content, resolution.reason);
+                reports.insert(resolved.key.as_str(), report);
             }
         }
+        checked.resolutions.extend(reports.into_values());
         Ok(contents)
+    }
+
+    fn resolution(&self, key: &str, content: Option<Content>, reason: ResolutionReason) -> ResolutionReport {
+        let Entry { generation, start, end, .. } = *self.entry;
+        let of = self.batch.file(key).map_or(0, |file| file.records);
+        let records = content.map(|content| content.records);
+        ResolutionReport { generation, start, end, key: key.to_owned(), records, of, reason }
     }
 
     fn receipt<'a>(&self, successor: &'a Successor, contents: &Contents, checked: &mut Checked) -> Option<&'a Receipt> {

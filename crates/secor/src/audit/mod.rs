@@ -22,11 +22,15 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
+use futures::stream::StreamExt;
 use secor_core::ids::{Generation, Offset, TopicPartition};
+use secor_core::manifest::Genesis;
 
 use self::partition::PartitionAudit;
 use self::report::Place;
-pub use self::report::{Finding, FindingCode, HoleReport, PartitionReport, Report, Stretch, TopicReport, align};
+pub use self::report::{
+    Finding, FindingCode, HoleReport, PartitionReport, Report, ResolutionReport, Stretch, TopicReport, align,
+};
 use self::stray::KnownKeys;
 use crate::kafka::{self as kafka_room, KafkaError};
 use crate::ledger::{Ledger, LedgerError};
@@ -181,11 +185,12 @@ impl TopicAudit<'_> {
                 keep_batches: self.log.is_some(),
             };
             let mut audited = audit.run(&mut known).await?;
-            let unreached = stored.iter().filter(|(_, of)| *of == partition);
-            for (generation, _) in unreached.filter(|(one, _)| !audited.report.generations.contains(one)) {
+            let reached = &audited.report.generations;
+            let unreached = stored.iter().filter(|(one, of)| *of == partition && !reached.contains(one));
+            for (generation, _) in unreached {
                 let at = Place { partition: Some(partition), generation: Some(*generation), ..place.clone() };
-                let detail = "no seal leads to the entries of this generation";
-                report.findings.push(at.finding(FindingCode::Unreachable, detail));
+                let detail = self.unreached(partition, *generation, &genesis, &mut known).await?;
+                report.findings.extend(detail.map(|detail| at.finding(FindingCode::Unreachable, detail)));
             }
             report.findings.append(&mut audited.findings);
             if let Some(log) = self.log {
@@ -202,6 +207,31 @@ impl TopicAudit<'_> {
         }
         report.topics.push(TopicReport { topic: self.topic.to_owned(), partitions: reports });
         Ok(())
+    }
+
+    /// What is wrong with a chain that has a folder and was not walked, if anything. Its files are to be looked for.
+    async fn unreached(
+        &self,
+        partition: i32,
+        generation: Generation,
+        genesis: &Genesis,
+        known: &mut KnownKeys,
+    ) -> Result<Option<&'static str>, AuditError> {
+        let place = TopicPartition::new(self.topic, partition);
+        if generation != genesis.generation {
+            let slots = self.ledger.slots(&place, generation, Offset::ZERO);
+            let mut slots = std::pin::pin!(slots);
+            while let Some(slot) = slots.next().await {
+                // one that can't be read names no files
+                let entry = slot.and_then(|slot| slot.entry).ok();
+                let files = entry.iter().filter_map(|entry| entry.batch()).flat_map(|batch| &batch.files);
+                files.for_each(|file| known.insert_folder(self.topic, &file.key));
+            }
+            return Ok(Some("no seal leads to the entries of this generation"));
+        }
+        // the genesis leads there, and no entry stands there: a local folder that is left, or a loss
+        let lost = !self.ledger.resolved(&place, generation).await?.is_empty();
+        Ok(lost.then_some("there are resolutions, and the entries that they belong to are gone"))
     }
 
     /// Every chain that has a folder, whether or not anything leads there.

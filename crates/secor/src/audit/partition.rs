@@ -146,6 +146,7 @@ impl PartitionAudit<'_> {
         report.files += checked.files;
         report.dead_letters += checked.dead_letters;
         report.stored_bytes += checked.stored_bytes;
+        report.resolutions.extend(checked.resolutions);
         let Pending { entry, place, .. } = pending;
         if let Some(batch) = entry.batch() {
             report.bytes += batch.files.iter().map(|file| file.bytes).sum::<u64>();

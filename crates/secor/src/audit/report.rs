@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use secor_core::ids::{Generation, Offset, OffsetRange};
-use secor_core::manifest::HoleReason;
+use secor_core::manifest::{HoleReason, ResolutionReason};
 use serde::Serialize;
 
 /// The whole audit.
@@ -52,6 +52,9 @@ pub struct PartitionReport {
     pub stored_bytes: u64,
     /// Recorded holes: records that were gone before they could be archived.
     pub holes: Vec<HoleReport>,
+    /// Recorded resolutions, by file: records that were gone when their batch was made whole.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resolutions: Vec<ResolutionReport>,
     /// Batches whose records the log no longer has, or of a topic that was replaced: not compared with Kafka.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub not_comparable: Vec<Stretch>,
@@ -63,6 +66,21 @@ pub struct HoleReport {
     pub start: Offset,
     pub end: Offset,
     pub reason: HoleReason,
+}
+
+/// What resolutions say of one file (R12).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ResolutionReport {
+    pub generation: Generation,
+    /// Of the batch.
+    pub start: Offset,
+    pub end: Offset,
+    pub key: String,
+    /// Records that are left; `None`: there is no file.
+    pub records: Option<u64>,
+    /// Records that the manifest counted.
+    pub of: u64,
+    pub reason: ResolutionReason,
 }
 
 /// A half-open range of offsets.
@@ -171,6 +189,20 @@ impl From<OffsetRange> for Stretch {
 impl fmt::Display for Stretch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}..{}", self.start, self.end)
+    }
+}
+
+// === impl ResolutionReport ===
+
+impl fmt::Display for ResolutionReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { start, end, key, of, reason, .. } = self;
+        write!(f, "offsets {start}..{end} `{key}`: ")?;
+        match self.records {
+            Some(records) => write!(f, "{records} of {of} records")?,
+            None => write!(f, "absent, {of} records")?,
+        }
+        write!(f, " ({})", reason.as_str())
     }
 }
 

@@ -1,7 +1,8 @@
 //! Objects in a topic's folders that no manifest names.
 //!
-//! A topic's folders are where its manifests put files: a key up to the segment that is the topic's name. Layouts that
-//! hide the topic inside a longer segment have no such folder, and are not searched. Listing is cheap beside the HEAD
+//! A topic's folders are where its manifests put files: a key up to the segment that is the topic's name; and where the
+//! default layout would put them, because a manifest may be what is missing. Layouts that hide the topic inside a longer
+//! segment have no such folder, and are not searched. Listing is cheap beside the HEAD
 //! for each file, so this is part of every audit of whole topics.
 //!
 //! The archive may grow meanwhile. A manifest is there before its files (R3), so an object that was listed and is not
@@ -20,6 +21,9 @@ use crate::ledger::Ledger;
 /// Names that are put into an archive's folders by agreement.
 const MARKERS: [&str; 1] = ["_SUCCESS"];
 
+/// Persisted, never change: where dead letters lie, in every layout.
+const DEAD_LETTERS: &str = "_dead_letters";
+
 const PAGE_KEYS: usize = 1000;
 
 /// The keys of a topic's manifests: 16 bytes each, so that millions fit.
@@ -34,6 +38,11 @@ pub(super) struct KnownKeys {
 impl KnownKeys {
     pub(super) fn insert(&mut self, topic: &str, key: &str) {
         self.hashes.insert(xxh3_128(key.as_bytes()));
+        self.insert_folder(topic, key);
+    }
+
+    /// Looks where `key` is, without knowing the key itself.
+    pub(super) fn insert_folder(&mut self, topic: &str, key: &str) {
         if let Some(folder) = folder_of(topic, key)
             && !self.folders.contains(folder)
         {
@@ -53,7 +62,8 @@ pub(super) async fn search(
     partitions: &[i32],
     known: &mut KnownKeys,
 ) -> Result<Vec<Finding>, AuditError> {
-    let folders: Vec<String> = known.folders.iter().cloned().collect();
+    let mut folders = known.folders.clone();
+    folders.extend([topic.to_owned(), format!("{DEAD_LETTERS}/{topic}")]);
     let mut candidates = Vec::new();
     for folder in folders {
         let mut after: Option<String> = None;

@@ -179,6 +179,34 @@ async fn a_lost_entry_is_a_gap_and_leaves_its_file_a_stray() {
 }
 
 #[tokio::test]
+async fn a_chain_without_its_entries_leaves_its_files_strays() {
+    let archive = Archive::of_three().await;
+    let keys = [0, 10, 20].map(|start| archive.key(start));
+    let strays = |from: usize| keys[from..].iter().map(|key| (FindingCode::Stray, key.as_str())).collect::<Vec<_>>();
+    fs::remove_file(archive.entry_path(20)).expect("was there");
+    archive.finds(&strays(2)).await;
+    fs::remove_file(archive.entry_path(10)).expect("was there");
+    fs::remove_file(archive.entry_path(0)).expect("was there");
+    archive.finds(&strays(0)).await;
+    let resolutions = archive.path(&paths::resolutions("clicks", Generation(1), 0));
+    fs::create_dir_all(&resolutions).expect("the archive is ours");
+    fs::write(resolutions.join(format!("{:020}.1.json", 20)), b"{}").expect("the archive is ours");
+    let mut found = strays(0);
+    found.insert(0, (FindingCode::Unreachable, ""));
+    archive.finds(&found).await;
+}
+
+#[tokio::test]
+async fn files_behind_a_lost_seal_are_named() {
+    let mut archive = Archive::new(OutputFormat::Text).await;
+    archive.seal().await;
+    archive.batch(1).await;
+    let seal = archive.path(&paths::entry("clicks", Generation(1), 0, offset(0)));
+    fs::remove_file(seal).expect("was there");
+    archive.finds(&[(FindingCode::Unreachable, ""), (FindingCode::Stray, &archive.key(0))]).await;
+}
+
+#[tokio::test]
 async fn a_lost_first_entry_is_a_gap_too() {
     let archive = Archive::of_three().await;
     fs::remove_file(archive.entry_path(0)).expect("was there");
@@ -254,7 +282,22 @@ async fn a_resolution_explains_a_missing_file_and_a_smaller_one() {
     archive.batch(1).await;
     archive.finds(&[]).await;
     let report = archive.audit(&Request::default()).await;
-    assert_eq!((report.records, report.topics[0].partitions[0].files), (5, 2));
+    let partition = &report.topics[0].partitions[0];
+    assert_eq!((report.records, partition.files), (5, 2));
+    let listed: Vec<_> = partition.resolutions.iter().map(ToString::to_string).collect();
+    let right = [
+        "offsets 0..20 `clicks/1_0_00000000000000000000.gz`: 4 of 10 records (compaction)",
+        "offsets 0..20 `clicks/dt=x/1_0_00000000000000000000.gz`: absent, 10 records (compaction)",
+    ];
+    assert_eq!(listed, right);
+    let json = serde_json::to_value(&partition.resolutions[1]).expect("serializes");
+    let right = serde_json::json!({
+        "generation": 1, "start": 0, "end": 20, "key": "clicks/dt=x/1_0_00000000000000000000.gz",
+        "records": null, "of": 10, "reason": "compaction",
+    });
+    assert_eq!(json, right);
+    let elsewhere = archive.audit(&Request { from: Some(offset(20)), ..Request::default() }).await;
+    assert_eq!(elsewhere.topics[0].partitions[0].resolutions, []);
 }
 
 #[tokio::test]

@@ -72,6 +72,9 @@ fn print(report: &Report, out: &mut dyn Write) -> Result<(), CliError> {
                 let reason = hole.reason.as_str();
                 writeln!(out, "recorded hole: {name} offsets {}..{} ({reason})", hole.start, hole.end)?;
             }
+            for resolution in &partition.resolutions {
+                writeln!(out, "recorded resolution: {name} {resolution}")?;
+            }
             for stretch in &partition.not_comparable {
                 writeln!(out, "not comparable with the log: {name} offsets {stretch}")?;
             }

@@ -19,7 +19,7 @@ use rand::Rng;
 use toml::{Table, Value};
 
 use crate::cli::errors::{Class, CliError};
-use crate::config::{Config, Place, ProcessEnvironment};
+use crate::config::{Config, ProcessEnvironment};
 use crate::kafka::scratch::ScratchAdmin;
 use crate::kafka::{self, KafkaError};
 use crate::service::settings;
@@ -146,10 +146,10 @@ impl Site {
             first.get_or_insert(config);
         }
         let config = first.expect("there is at least one process");
-        if let Place::File(prefix) = &config.store.place
+        if let Some(prefix) = local_prefix(&config)
             && prefix.ancestors().nth(2).is_some_and(Path::is_dir)
         {
-            fs::create_dir_all(prefix).map_err(|error| cannot(prefix, &error))?;
+            fs::create_dir_all(&prefix).map_err(|error| cannot(&prefix, &error))?;
         }
         let store = store::open(&settings::store(&config))?;
         let [store_used, topic_created, group_joined] = [false; 3].map(AtomicBool::new);
@@ -199,10 +199,10 @@ impl Site {
             return left;
         }
         self.delete_from_kafka(&mut left).await;
-        match &self.config.store.place {
-            Place::File(prefix) => delete_folder(prefix, &mut left),
-            _ if self.store_used.load(Ordering::Relaxed) => self.delete_objects(&mut left).await,
-            _ => {}
+        match local_prefix(&self.config) {
+            Some(prefix) => delete_folder(&prefix, &mut left),
+            None if self.store_used.load(Ordering::Relaxed) => self.delete_objects(&mut left).await,
+            None => {}
         }
         delete_folder(&self.folder, &mut left);
         left
@@ -258,6 +258,12 @@ impl Site {
 
 fn config_file(folder: &Path, process: usize) -> PathBuf {
     folder.join(format!("process-{process}.toml"))
+}
+
+/// The folder of a local archive.
+fn local_prefix(config: &Config) -> Option<PathBuf> {
+    let url = url::Url::parse(&config.store.url).ok().filter(|url| url.scheme() == "file")?;
+    url.to_file_path().ok()
 }
 
 /// Removes a folder of ours, and the one above it when nothing else is there.
@@ -318,7 +324,7 @@ fn configuration(
             config.insert(kept.to_owned(), section.clone());
         }
     }
-    if !user.store.url.starts_with("file://") {
+    if local_prefix(user).is_none() {
         let path = folder.join("staging").display().to_string().replace("${", "$${");
         config.insert("staging".to_owned(), Value::Table(Table::from_iter([("path".to_owned(), text(&path))])));
     }
@@ -458,7 +464,10 @@ flush = { max_bytes = "1GB" }
         };
         use secor_core::shape::{Compression, OutputFormat};
         assert_eq!(output("output = { format = \"sequence\" }"), (OutputFormat::Sequence, Compression::None));
-        assert_eq!(output("output = { format = \"json\" }"), (OutputFormat::Text, Compression::Gzip));
+        assert_eq!(
+            output("input = { format = \"json\" }\noutput = { format = \"json\" }"),
+            (OutputFormat::Text, Compression::Gzip)
+        );
         assert_eq!(output(""), (OutputFormat::Text, Compression::None));
     }
 
