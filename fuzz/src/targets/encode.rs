@@ -4,7 +4,7 @@
 
 use secor_core::ids::Offset;
 use secor_core::record::push_header;
-use secor_core::shape::{Compression, Output, OutputFormat, SequenceCompression, SequenceKey};
+use secor_core::shape::{Compression, Content, Output, OutputFormat, SequenceCompression, SequenceKey};
 use secor_format::{BadRecord, Pipeline};
 use serde_json::json;
 
@@ -27,12 +27,24 @@ const LONG_VALUES_MAX: usize = 5;
 const RECORDS_MAX: usize = 64;
 const DELIMITERS: [&str; 4] = ["\n", "\r\n", "abab", "aab"];
 
+const COMPRESSIONS: [Compression; 8] = [
+    Compression::None,
+    Compression::Gzip,
+    Compression::Zstd,
+    Compression::Snappy,
+    Compression::Lz4,
+    Compression::Bzip2,
+    Compression::Deflate,
+    Compression::Lzo,
+];
+const LEVELLED: [Compression; 4] = [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Deflate];
+
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let (choice, compression) = (input.byte(), input.byte());
     let is_bad = choice & 1 == 1;
     let output = output(choice >> 1, compression);
-    let mut pipeline = Pipeline::new(&shape(json!({ "output": output }))).expect("any of these outputs is possible");
+    let Ok(mut pipeline) = Pipeline::new(&shape(json!({ "output": output }))) else { return };
     let mut records = Vec::new();
     let (mut offset, mut long_values) = (0i64, 0);
     while !input.is_empty() && records.len() < RECORDS_MAX {
@@ -80,14 +92,19 @@ fn record(input: &mut Input<'_>, flags: u8, offset: Offset, is_bad: bool) -> Own
 }
 
 fn output(choice: u8, compression: u8) -> Output {
-    let format = if choice & 1 == 0 { OutputFormat::Text } else { OutputFormat::Sequence };
-    let compression = [Compression::None, Compression::Gzip, Compression::Zstd][usize::from(compression) % 3];
+    let format = match choice {
+        0..8 if choice & 1 == 0 => OutputFormat::Text,
+        0..8 => OutputFormat::Sequence,
+        _ => OutputFormat::Avro,
+    };
+    let compression = COMPRESSIONS[usize::from(compression) % COMPRESSIONS.len()];
     Output {
         format,
         compression,
         // quick ones: the size of the result is not what is tried
-        level: (compression != Compression::None).then_some(1),
+        level: LEVELLED.contains(&compression).then_some(1),
         delimiter: DELIMITERS[usize::from(choice >> 1) % DELIMITERS.len()].to_owned(),
+        content: if format == OutputFormat::Avro { Content::Envelope } else { Content::Value },
         sequence_compression: if choice & 2 == 0 { SequenceCompression::Block } else { SequenceCompression::Record },
         sequence_key: if choice & 4 == 0 { SequenceKey::Offset } else { SequenceKey::Messagepack },
         ..Output::default()

@@ -10,6 +10,7 @@ pub mod command_line;
 pub mod config;
 pub mod dead_letters;
 pub mod encode;
+pub mod envelope;
 pub mod event_time;
 pub mod files;
 pub mod input;
@@ -27,11 +28,12 @@ pub mod text;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets; each has a file in `fuzz_targets/` and a folder in `corpus/`.
-pub const ALL: [Target; 14] = [
+pub const ALL: [Target; 15] = [
     ("command_line", command_line::run),
     ("config", config::run),
     ("dead_letters", dead_letters::run),
     ("encode", encode::run),
+    ("envelope", envelope::run),
     ("event_time", event_time::run),
     ("input", input::run),
     ("json_fields", json_fields::run),
