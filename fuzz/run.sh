@@ -36,7 +36,7 @@ fi
 
 # last NAME: the number behind NAME in the last line that has one
 last() {
-    sed -n "s/.*$1:* *\([0-9]*\).*/\1/p" "$log" | tail -n 1
+    sed -n "s/.*$1: *\([0-9][0-9]*\).*/\1/p" "$log" | tail -n 1
 }
 
 "$lab/bin/cargo-fuzz" build
