@@ -72,7 +72,7 @@ pub(crate) fn codec(output: &Output) -> Option<Box<dyn BlockCodec>> {
         (Compression::Snappy, OutputFormat::Avro, _) => Box::new(snappy::Checked::default()),
         (Compression::Snappy, _, Framing::Hadoop) => Box::new(hadoop::Blocks(snappy::Plain::default())),
         (Compression::Snappy, _, Framing::Stream) => Box::new(snappy::Stream),
-        (Compression::Lz4, _, Framing::Hadoop) => Box::new(hadoop::Blocks(lz4::Plain::default())),
+        (Compression::Lz4, _, Framing::Hadoop) => Box::new(hadoop::Blocks(lz4::Plain)),
         (Compression::Lz4, _, Framing::Stream) => Box::new(lz4::Frame::default()),
         (Compression::Lzo, ..) => Box::new(lzop::Lzop::default()),
     })

@@ -28,7 +28,6 @@ pub(crate) mod frame {
 const DESCRIPTOR: [u8; 2] = [frame::VERSION_1 | frame::INDEPENDENT_BLOCKS | frame::BLOCK_CHECKSUMS, 5 << 4];
 const END_MARK: [u8; 4] = [0; 4];
 
-#[derive(Clone, Copy, Default)]
 pub(super) struct Plain;
 
 /// <https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md>.

@@ -35,7 +35,8 @@ fn encoded(output: &Output) -> (Vec<u8>, FileSummary) {
     push_header(&mut two, b"h", None);
     push_header(&mut two, b"h", Some(b"1"));
     let break_between = "{\n \"id\": 2,\r\n \"text\": \"a,b \\\"q\\\"\\nline\\ttab\"}";
-    let records: [(i64, Option<i64>, Option<&[u8]>, Option<&str>, &[u8]); 5] = [
+    type Fields<'a> = (i64, Option<i64>, Option<&'a [u8]>, Option<&'a str>, &'a [u8]);
+    let records: [Fields<'_>; 5] = [
         (200, Some(-1), Some(b"a"), Some(r#"{"id":1,"text":"plain","ok":true,"x":{"y":"deep"}}"#), &[]),
         (201, Some(0), None, Some(break_between), &one),
         (202, Some(951_782_400_000), Some(b""), None, &[]),
