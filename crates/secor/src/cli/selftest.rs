@@ -4,7 +4,7 @@
 //! while records with unique ids are produced and the processes are killed, stalled and restarted: at random moments,
 //! and between the steps of the ledger protocol. Then every file is read back and every id is counted.
 //!
-//! In reading order: what will be done ([`plan`]), where ([`site`]), with what records ([`traffic`]), by whom
+//! In reading order: what will be done ([`mod@plan`]), where ([`site`]), with what records ([`traffic`]), by whom
 //! ([`fleet`]), how it goes ([`rounds`]), the count ([`evidence`]) and what is said about it ([`report`]).
 //!
 //! Deliberately absent: faults of Kafka and of the store. They are not ours to harm; the crash laboratory of the
