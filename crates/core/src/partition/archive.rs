@@ -50,7 +50,7 @@ impl PartitionMachine {
     /// R10: the broker's own word that the position is outside the log.
     pub(super) fn out_of_range(&mut self, now_ms: i64, log: LogRange, out: &mut Vec<Action>) {
         if matches!(self.phase, Phase::Replaying { .. }) {
-            // retention has overtaken the replay: begin again, with the log as it is now
+            // retention has overtaken the replay, or the log was cut short: begin again, with the log as it is now
             return self.start_over(out);
         }
         let Some(open) = &self.open else {

@@ -1,5 +1,6 @@
 //! What the machine is told and what it says: the contract between it and its executor.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use super::refusal::Refusal;
@@ -43,9 +44,14 @@ pub enum Errand {
     },
 }
 
-/// Numbers the questions of one epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Numbers the questions of one epoch. Only whether two numbers are the same matters, so they are left out of hashes: a
+/// search through the states of machines then takes for one what differs in how many questions came before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AskId(pub u64);
+
+impl Hash for AskId {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Event {
@@ -60,7 +66,8 @@ pub enum Event {
     },
     /// The answer to [`Action::CloseBatch`], before anything else.
     Closed(Draft),
-    /// The broker says that the position, of the open batch or of a replay, is outside its log (R10).
+    /// The broker says that the position, of the open batch or of a replay, is outside its log; or that its log ends
+    /// within a batch that is read again, although it did not before (R10).
     OutOfRange(LogRange),
     /// The worker cannot go on (a bad record under `bad_records = "fail"`, an error of the log).
     Refuse(Refusal),

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use secor_core::flush::CutReason;
 use secor_core::ids::Offset;
-use secor_core::partition::{Action, Ask, AskId, Event, PartitionMachine, Refusal, RefusalCode, Replay};
+use secor_core::partition::{Action, Ask, AskId, Event, LogRange, PartitionMachine, Refusal, RefusalCode, Replay};
 use secor_core::shape::Output;
 use secor_format::Codec;
 
@@ -244,7 +244,13 @@ impl Lane {
                 }
                 (Data::Replay(batch), Waiting::Position(position)) => {
                     batch.advance(position);
-                    self.finish_replay_when_done(cx);
+                    if batch.done() {
+                        self.finish_replay_when_done(cx);
+                    } else {
+                        // the log ends within the batch, which it did not when the replay began
+                        let log = LogRange { start: batch.position(), end: position };
+                        self.event(Event::OutOfRange(log), cx);
+                    }
                 }
                 (Data::Replay(_), Waiting::Records(fetched, from)) => self.take_again(&fetched, from, cx),
             }

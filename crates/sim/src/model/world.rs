@@ -227,10 +227,11 @@ impl World {
         }
     }
 
-    /// A commit is under way; one that says the same is no other.
+    /// A commit is under way; one that says the same is no other, and none comes before another.
     pub fn send_commit(&mut self, commit: OwnCommit) {
-        if !self.commits.contains(&commit) {
-            self.commits.push(commit);
+        let place = |commit: &OwnCommit| (commit.metadata.generation, commit.metadata.prev, commit.offset);
+        if let Err(at) = self.commits.binary_search_by_key(&place(&commit), place) {
+            self.commits.insert(at, commit);
         }
     }
 

@@ -77,12 +77,13 @@ impl Process {
                 return world.log.range().start.max(position.next());
             }
             Fetch::OutOfRange if world.sabotaged(Sabotage::ReplayPastEnd) => {}
-            Fetch::OutOfRange => {
+            Fetch::End if world.sabotaged(Sabotage::ReplayPastEnd) => {}
+            // retention has overtaken it, or the log ends where it did not: truncated, or another topic's
+            Fetch::OutOfRange | Fetch::End => {
                 task.abandoned = true;
                 self.tell(world, Event::OutOfRange(world.log.range()));
             }
-            // at the end of another topic, or of a truncated log: there is nothing to read
-            Fetch::End | Fetch::Nothing(_) | Fetch::Truncated => {}
+            Fetch::Nothing(_) | Fetch::Truncated => {}
         }
         position.next()
     }
