@@ -19,42 +19,42 @@ const TWO: Size = Size { records: 2, crashes: 0, delays: 0 };
 
 #[test]
 fn two_processes_two_records_and_a_crash_anywhere() {
-    holds(&bounds::two_processes(Size { crashes: 1, ..TWO }, None), 10_000);
+    holds(&bounds::two_processes(Size { crashes: 1, ..TWO }, None), 60_000);
 }
 
 #[test]
 fn a_crash_and_a_request_that_lands_late() {
-    holds(&bounds::two_processes(Size { crashes: 1, delays: 1, ..ONE }, None), 10_000);
+    holds(&bounds::two_processes(Size { crashes: 1, delays: 1, ..ONE }, None), 25_000);
 }
 
 #[test]
 fn a_foreign_committer() {
-    holds(&bounds::foreign_committer(TWO), 2_000);
+    holds(&bounds::foreign_committer(TWO), 30_000);
 }
 
 #[test]
 fn another_generation_beside() {
-    holds(&bounds::another_generation(Size { crashes: 1, ..TWO }), 1_000);
+    holds(&bounds::another_generation(Size { crashes: 1, ..ONE }), 5_000);
 }
 
 #[test]
 fn a_topic_created_again() {
-    holds(&bounds::recreation(ONE), 1_000);
+    holds(&bounds::recreation(ONE), 150_000);
 }
 
 #[test]
 fn compaction_between_attempts() {
-    holds(&bounds::compaction(TWO), 3_000);
+    holds(&bounds::compaction(TWO), 40_000);
 }
 
 #[test]
 fn retention_and_a_person_who_accepts() {
-    holds(&bounds::retention(Size { crashes: 1, ..TWO }), 1_000);
+    holds(&bounds::retention(Size { crashes: 1, ..TWO }), 45_000);
 }
 
 #[test]
 fn an_unclean_election() {
-    holds(&bounds::unclean_election(TWO), 1_000);
+    holds(&bounds::unclean_election(TWO), 150_000);
 }
 
 /// Not only drawn schedules find what is broken.
