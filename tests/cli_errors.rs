@@ -215,7 +215,10 @@ fn configurations() -> Vec<(&'static str, String)> {
     // a line of the [[archive]]: line 10 of the file
     let archive = |line: &str| format!("{BASE}{line}\n");
     // a line of [store.s3]: line 8
-    let s3 = |line: &str| BASE.replace("file:///tmp\"\n", &format!("s3://bucket\"\n[store.s3]\n{line}\n"));
+    let cloud = |name: &str, lines: &str| {
+        BASE.replace("file:///tmp\"\n", &format!("{name}://bucket\"\n[store.{name}]\n{lines}\n"))
+    };
+    let s3 = |line: &str| cloud("s3", line);
     let swap = |from: &str, to: &str| {
         assert!(BASE.contains(from), "`{from}` is in the base");
         BASE.replace(from, to)
@@ -248,6 +251,9 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("revoke-too-long", swap("\n[store]", "revoke_timeout = \"10m\"\n[store]")),
         ("s3-half-login", s3("access_key_id = \"key\"")),
         ("s3-plain-http", s3("endpoint = \"http://127.0.0.1:9000\"")),
+        ("s3-key-missing", s3("sse = \"sse-c\"")),
+        ("gs-two-logins", cloud("gs", "credentials = \"{}\"\naccess_token = \"t\"")),
+        ("azure-half-login", cloud("azure", "client_secret = \"s\"\nclient_id = \"c\"")),
         ("s3-beside-folder", swap("\n[[archive]]", "[store.s3]\nregion = \"us-east-1\"\n[[archive]]")),
         ("topic-pattern", swap("clicks", "app.*")),
         ("topic-twice", archive("[[archive]]\ntopics = [\"clicks\"]")),

@@ -223,3 +223,26 @@ async fn a_create_on_azure_is_conditional_and_carries_tier_and_key() {
     store.get("x").await.expect("answered");
     assert_eq!(recorder.last("GET").header("x-ms-encryption-key"), CUSTOMER_KEY);
 }
+
+#[tokio::test]
+async fn requests_go_through_the_proxy_but_for_what_is_exempt() {
+    let proxy = accepting();
+    let through = StoreSettings {
+        proxy: Some(Secret::new(proxy.endpoint().replace("http://", "http://user:hush@"))),
+        ..s3(&proxy, S3Settings::default())
+    };
+    let elsewhere = |bypass: Option<&str>| {
+        let mut settings = through.clone();
+        settings.s3.endpoint = Some("http://s3.example.invalid".to_owned());
+        settings.proxy_bypass = bypass.map(str::to_owned);
+        open(&settings).expect("good settings")
+    };
+    let store = elsewhere(None);
+    let (file, _) = written(&*store, &proxy).await;
+    assert!(file.target.starts_with("http://s3.example.invalid/bucket/raw%20logs/clicks/"), "{}", file.target);
+    assert_eq!(file.header("proxy-authorization"), "Basic dXNlcjpodXNo");
+    assert!(!format!("{through:?} {store:?}").contains("hush"));
+    let seen = proxy.requests().len();
+    elsewhere(Some("example.invalid")).get("x").await.expect_err("there is no such host");
+    assert_eq!(proxy.requests().len(), seen, "the proxy is not asked");
+}
