@@ -88,8 +88,8 @@ a plain archiver without a ledger in the same laboratory: their repetitions and 
 `non-owner-commits` and `resumed-process-commits` somebody commits offsets of partitions that it does not own, and the
 broker accepts them.
 
-DuckDB reads the archived files and compares the ids with the producer's list: every acked id must be there once, an
-unknown one (sent, never answered) at most once, and nothing else. Then `secor verify --deep --against-kafka` must
+DuckDB reads the archived files and compares the ids with the producer's list and with what Kafka's log holds: every
+acked id must be there once, an unknown one (sent, never answered) as often as in the log, and nothing else. Then `secor verify --deep --against-kafka` must
 agree. *Offset went back*: how often an observer saw the committed offset of a partition go backward.
 
 ";

@@ -147,7 +147,10 @@ pub fn tables(outcomes: &[(Job, Outcome)]) -> String {
             );
         }
         text.push('\n');
-        for (_, Outcome { name, remark, finding, .. }) in &of_release {
+        for (_, Outcome { name, count, remark, finding, .. }) in &of_release {
+            if count.log_repeated > 0 {
+                let _ = writeln!(text, "- `{name}`: the producer wrote {} ids twice into Kafka", count.log_repeated);
+            }
             if let Some(finding) = finding {
                 let _ = writeln!(text, "- **`{name}`: {}**", finding.lines().next().unwrap_or_default());
             }

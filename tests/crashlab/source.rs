@@ -11,8 +11,11 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use rdkafka::client::ClientContext;
-use rdkafka::message::DeliveryResult;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::KafkaError;
+use rdkafka::message::{DeliveryResult, Message as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, ProducerContext};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use super::cluster::Cluster;
 
@@ -30,6 +33,9 @@ pub struct Load {
 pub struct Source {
     stop: Arc<AtomicBool>,
     acked: Arc<AtomicU64>,
+    /// Reads the topic when everything is in it.
+    reader: BaseConsumer,
+    load: Load,
     thread: Option<JoinHandle<Ids>>,
 }
 
@@ -39,6 +45,8 @@ pub struct Ids {
     pub acked: Vec<u64>,
     pub failed: Vec<u64>,
     pub unknown: Vec<u64>,
+    /// What Kafka holds in the end, in no order.
+    pub log: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -56,16 +64,17 @@ impl Source {
             ("enable.idempotence", "true"),
             ("acks", "all"),
             ("linger.ms", "5"),
-            ("message.timeout.ms", "30000"),
+            ("message.timeout.ms", "120000"),
             ("reconnect.backoff.max.ms", "1000"),
             ("queue.buffering.max.kbytes", "65536"),
         ]);
         config.set("compression.type", "none");
         let deliveries = Deliveries { ids: Mutex::default(), acked: Arc::clone(&acked) };
         let producer: BaseProducer<Deliveries> = config.create_with_context(deliveries).expect("correct settings");
-        let stopping = Arc::clone(&stop);
-        let thread = thread::spawn(move || produce(&producer, &load, &stopping));
-        Self { stop, acked, thread: Some(thread) }
+        let reader = cluster.client(&[("enable.partition.eof", "true")]);
+        let (stopping, producing) = (Arc::clone(&stop), load.clone());
+        let thread = thread::spawn(move || produce(&producer, &producing, &stopping));
+        Self { stop, acked, reader, load, thread: Some(thread) }
     }
 
     /// How many records are acked so far.
@@ -77,7 +86,29 @@ impl Source {
     pub fn stop(mut self) -> Ids {
         self.stop.store(true, Ordering::Relaxed);
         let thread = self.thread.take().expect("it is stopped once");
-        thread.join().expect("producing does not panic")
+        let mut ids = thread.join().expect("producing does not panic");
+        ids.log = self.read_log();
+        ids
+    }
+
+    fn read_log(&self) -> Vec<u64> {
+        let Load { topic, partitions, .. } = &self.load;
+        let mut list = TopicPartitionList::new();
+        for partition in 0..*partitions {
+            list.add_partition_offset(topic, partition, Offset::Beginning).expect("an offset of one's own");
+        }
+        self.reader.assign(&list).expect("the partitions exist");
+        let (mut ids, mut running, began) = (Vec::new(), *partitions, Instant::now());
+        while running > 0 {
+            assert!(began.elapsed() < READ_PATIENCE, "the log can be read");
+            match self.reader.poll(Duration::from_secs(1)) {
+                Some(Ok(record)) => ids.push(id_of(record.payload().expect("a value"))),
+                Some(Err(KafkaError::PartitionEOF(_))) => running -= 1,
+                // a broker that comes back
+                Some(Err(_)) | None => {}
+            }
+        }
+        ids
     }
 }
 
@@ -105,7 +136,7 @@ fn produce(producer: &BaseProducer<Deliveries>, load: &Load, stop: &AtomicBool) 
         producer.poll(Duration::from_millis(100));
     }
     // after `message.timeout.ms` everything has its answer
-    drop(producer.flush(Duration::from_secs(60)));
+    drop(producer.flush(Duration::from_secs(180)));
     let mut ids = producer.context().ids.lock().unwrap_or_else(PoisonError::into_inner).clone();
     assert_eq!(ids.acked.len() + ids.unknown.len() + failed.len(), usize::try_from(id).expect("64 bits"), "ids");
     ids.failed = failed;
@@ -125,15 +156,24 @@ fn value(id: u64, noise_bytes: usize) -> String {
     value
 }
 
+/// Of `{"id":17,...`.
+fn id_of(value: &[u8]) -> u64 {
+    let digits = value.iter().skip(br#"{"id":"#.len()).take_while(|byte| byte.is_ascii_digit());
+    digits.fold(0, |id, digit| id * 10 + u64::from(digit - b'0'))
+}
+
+const READ_PATIENCE: Duration = Duration::from_secs(600);
+
 /// Prime to the number of partitions, so that every batch has a file in each folder.
 const FOLDERS: u64 = 5;
 
 // === impl Ids ===
 
 impl Ids {
-    /// Files `acked`, `failed` and `unknown` with an id per line.
+    /// Files `acked`, `failed`, `unknown` and `log` with an id per line.
     pub fn write(&self, folder: &Path) {
-        for (name, ids) in [("acked", &self.acked), ("failed", &self.failed), ("unknown", &self.unknown)] {
+        let Self { acked, failed, unknown, log } = self;
+        for (name, ids) in [("acked", acked), ("failed", failed), ("unknown", unknown), ("log", log)] {
             let lines: String = ids.iter().map(|id| format!("{id}\n")).collect();
             fs::write(folder.join(name), lines).expect("the folder is ours");
         }

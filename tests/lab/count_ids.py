@@ -4,10 +4,11 @@
     count_ids.py ARCHIVE TOPIC IDS
 
 ARCHIVE is the folder that the store's prefix leads to, with JSON lines below ARCHIVE/TOPIC (.gz, .zst or plain); IDS
-is a folder with the files `acked`, `failed` and `unknown`, an id per line. Prints one line of JSON: `acked`, `failed`,
-`unknown` (how many each), `archived` (records), `once` (ids that are there once), `repeated` (ids that are there more than once), `lost` (acked ids that
-are not there), `strange` (archived ids that were never made), `unknown_archived`, `failed_archived`, `files`,
-`dead_letters` (files), and `examples` of what should not be.
+is a folder with the files `acked`, `failed`, `unknown` (what became of each id) and `log` (what Kafka holds), an id per
+line. Prints one line of JSON: `acked`, `failed`, `unknown` (how many each), `archived` (records), `once` (ids that are
+there once), `repeated` (ids that are there more often than in the log), `lost` (ids that are acked or in the log, and
+there less often), `strange` (archived ids that were never made), `unknown_archived`, `failed_archived`, `log_repeated`
+(ids that the producer wrote twice), `files`, `dead_letters` (files), and `examples` of what should not be.
 """
 
 import glob
@@ -42,7 +43,7 @@ def load_archive(database, folder):
 
 def load_ids(database, folder):
     database.execute("CREATE TABLE made (id BIGINT, fate VARCHAR)")
-    for fate in "acked", "failed", "unknown":
+    for fate in "acked", "failed", "unknown", "log":
         file = os.path.join(folder, fate)
         if os.path.getsize(file):
             database.execute(
@@ -58,6 +59,9 @@ def main():
     load_archive(database, os.path.join(archive, topic))
     load_ids(database, ids)
     database.execute("CREATE TABLE counted AS SELECT id, count(*) AS times FROM archived GROUP BY id")
+    database.execute("CREATE TABLE logged AS SELECT id, count(*) AS times FROM made WHERE fate = 'log' GROUP BY id")
+    database.execute("CREATE TABLE wanted AS SELECT id, times FROM logged UNION ALL "
+                     "SELECT id, 1 FROM made ANTI JOIN logged USING (id) WHERE fate = 'acked'")
 
     def number(query):
         return database.execute(f"SELECT count(*) FROM {query}").fetchone()[0]
@@ -66,8 +70,8 @@ def main():
         return number(f"made SEMI JOIN counted USING (id) WHERE fate = '{fate}'")
 
     wrong = {
-        "repeated": "counted WHERE times > 1",
-        "lost": "made ANTI JOIN counted USING (id) WHERE fate = 'acked'",
+        "repeated": "counted LEFT JOIN logged USING (id) WHERE counted.times > coalesce(logged.times, 1)",
+        "lost": "wanted LEFT JOIN counted USING (id) WHERE coalesce(counted.times, 0) < wanted.times",
         "strange": "counted ANTI JOIN made USING (id)",
     }
     found = {fate: number(f"made WHERE fate = '{fate}'") for fate in ("acked", "failed", "unknown")}
@@ -76,6 +80,7 @@ def main():
     found.update({name: number(query) for name, query in wrong.items()})
     found["unknown_archived"] = archived_of("unknown")
     found["failed_archived"] = archived_of("failed")
+    found["log_repeated"] = number("logged WHERE times > 1")
     found["files"] = database.execute("SELECT count(DISTINCT file) FROM archived").fetchone()[0]
     dead_letters = glob.glob(f"{glob.escape(archive)}/_dead_letters/**/*_*_*", recursive=True)
     found["dead_letters"] = len(dead_letters)
