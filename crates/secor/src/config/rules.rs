@@ -49,7 +49,6 @@ pub(super) fn apply(file: &Path, tree: Tree) -> Result<Config, Vec<Mistake>> {
         archive_rules::archive(&format!("archive[{index}]"), archive, &document.limits, &mut findings);
     }
     store_rules::apply(&document.store, &mut findings);
-    store_rules::names(&document, &mut findings);
     let mut store = document.store;
     store.url = store.url.trim_end_matches('/').to_owned();
     let staging = staging(document.staging, &store, &mut findings);

@@ -4,7 +4,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::document::Document;
 use super::store::{Azure, Gs, S3, Sse, Store};
 use super::tree::Findings;
 
@@ -49,22 +48,6 @@ pub(super) fn apply(store: &Store, findings: &mut Findings) {
     s3_writes(&store.s3, findings);
     gs(&store.gs, findings);
     azure(&store.azure, findings);
-}
-
-/// Azure takes a backslash for a slash. Values are escaped, so it could only come from what the operator writes.
-pub(super) fn names(document: &Document, findings: &mut Findings) {
-    let is_azure = TABLES[3].1.iter().any(|scheme| document.store.url.starts_with(&format!("{scheme}:")));
-    for (index, archive) in document.archives.iter().enumerate().filter(|_| is_azure) {
-        let folders = archive.output_partitions.iter().enumerate();
-        let folders = folders.map(|(number, text)| (format!("output_partitions[{number}]"), text));
-        for (name, text) in folders.chain([("layout".to_owned(), &archive.layout)]) {
-            if text.contains('\\') {
-                let hint = "use `/` between folders";
-                let path = format!("archive[{index}].{name}");
-                findings.contradiction(&[&path], "not valid", "Azure takes a backslash for a slash", hint);
-            }
-        }
-    }
 }
 
 /// Is there no table for another kind of store than the url's?

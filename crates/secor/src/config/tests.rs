@@ -272,10 +272,6 @@ fn contradictions_are_refused() {
         (cloud("azure://c", "azure", "client_secret = \"x\"\ntenant_id = \"y\""), "`client_id` is missing"),
         (cloud("azure://c", "azure", "encryption_key = \"x\""), "it is not 32 bytes in base64"),
         (MINIMAL.replace("file:///var/archive", "abfss://c"), "it does not name container and account"),
-        (
-            archive_with("output_partitions = ['a\\{clock:%Y}']").replace("file:///var/archive", "azure://c"),
-            "output_partitions[0]: not valid: Azure takes a backslash",
-        ),
         (MINIMAL.replace("file:///var/archive", "gs://"), "url: not valid"),
         (MINIMAL.replace("[store]", "[store]\nproxy_bypass = \"x\""), "there is no `proxy`"),
         (MINIMAL.replace("[store]", "[store]\nproxy = \"x\""), "it is no URL with a host"),
