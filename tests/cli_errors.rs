@@ -186,7 +186,8 @@ fn every_example_is_right() {
     for name in ["S3_ACCESS_KEY", "S3_SECRET_KEY", "KAFKA_PASSWORD", "SECOR_ADMIN_TOKEN"] {
         secor.set_env(name, "set-by-the-test");
     }
-    let files: Vec<_> = fs::read_dir(repository().join("examples")).expect("they are there").flatten().collect();
+    let files = fs::read_dir(repository().join("examples")).expect("they are there").flatten();
+    let files: Vec<_> = files.filter(|file| file.path().extension().is_some_and(|ending| ending == "toml")).collect();
     assert!(files.len() >= 9, "{files:?}");
     for file in files {
         let path = file.path();
@@ -240,7 +241,7 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("format-later", archive("output = { format = \"parquet\" }")),
         ("store-later", swap("file:///tmp", "swift://bucket")),
         ("ledger-later", archive("[ledger]\ntype = \"sql\"")),
-        ("section-later", archive("[schemas]")),
+        ("section-later", archive("[catalog]")),
         ("store-relative", swap("file:///tmp", "file://archive")),
         ("variable-unset", archive("[admin]\ntoken = \"${SECOR_NOBODY}\"")),
         ("secret-file-missing", archive("[admin]\ntoken = \"${file:/nowhere/token}\"")),
@@ -261,6 +262,15 @@ fn configurations() -> Vec<(&'static str, String)> {
         (
             "group-unknown",
             archive("input = { format = \"text\", pattern = '^(?<ts>\\d+)' }\ntimestamp = { field = \"at\" }"),
+        ),
+        ("schema-unnamed", archive("input = { format = \"avro\" }")),
+        ("schema-unknown", archive("input = { format = \"avro\", schemas = [\"click\"] }")),
+        ("schema-unused", archive("[schemas.files]\nclick = \"/nowhere/click.avsc\"")),
+        (
+            "schema-unreadable",
+            archive(
+                "input = { format = \"avro\", schemas = [\"click\"] }\n[schemas.files]\nclick = \"/nowhere/click.avsc\"",
+            ),
         ),
         ("input-key-elsewhere", archive("input = { format = \"msgpack\", json = \"any\" }")),
         ("template-bad", archive("output_partitions = [\"dt={timestamp:%Q}\"]")),

@@ -4,6 +4,8 @@
 //!
 //! The same types are read from the TOML file: serde names and defaults below are the configuration's.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::ids::ConfigHash;
@@ -40,6 +42,18 @@ pub struct Input {
     /// For `text`: a regular expression that every value matches; its named groups are the fields.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pattern: Option<String>,
+    /// For formats with schemas: what stands before a message.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub framing: MessageFraming,
+    /// For formats with schemas: those of the messages, in full, so that a replay needs nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<Schema>,
+    /// For `protobuf` and `thrift`: which message or struct of the schema a value is, when there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// For `thrift`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub protocol: ThriftProtocol,
 }
 
 /// What a record's value must be. A value that is not is a bad record.
@@ -56,6 +70,21 @@ pub enum InputFormat {
     /// One MessagePack map, validated in full.
     #[serde(rename = "msgpack")]
     MessagePack,
+    /// One Avro datum in binary, validated in full by its schema.
+    Avro,
+    /// One Protobuf message, its wire format validated in full; by its schema, if one is given.
+    Protobuf,
+    /// One Thrift struct, its wire format validated in full.
+    Thrift,
+}
+
+/// How Thrift structs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ThriftProtocol {
+    #[default]
+    Binary,
+    Compact,
 }
 
 /// How much JSON a value holds. A Kafka record stays one record, whatever it holds.
@@ -69,6 +98,32 @@ pub enum JsonValue {
     Any,
     /// One or more objects with white space between them; fields are those of the first.
     Lines,
+}
+
+/// What stands before a message and names its schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MessageFraming {
+    /// Nothing: there is one schema.
+    #[default]
+    None,
+    /// Confluent's wire format: a zero byte and the schema's id, 4 bytes, big-endian.
+    Confluent,
+    /// Avro's single-object encoding: `C3 01` and the schema's fingerprint.
+    SingleObject,
+}
+
+/// A schema that was given with the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Schema {
+    /// As messages name it with [`MessageFraming::Confluent`]: the id's digits. Otherwise for people.
+    pub name: String,
+    /// Avro: JSON. Protobuf: a descriptor set in base64. Thrift: IDL.
+    pub text: String,
+    /// Thrift: the files that are included, by their paths relative to the schema's own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub includes: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

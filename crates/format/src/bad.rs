@@ -25,6 +25,14 @@ pub enum BadReason {
     /// Input `msgpack`: no MessagePack map.
     #[serde(rename = "not_msgpack")]
     NotMessagePack,
+    /// Input `avro`: no datum of its schema.
+    NotAvro,
+    /// Input `protobuf`: no message of its schema.
+    NotProtobuf,
+    /// Input `thrift`: no struct in the protocol.
+    NotThrift,
+    /// The value names a schema that is not given.
+    UnknownSchema,
     /// No event time, and the policy for it is the dead letters.
     TimestampMissing,
     /// The event time can't be read, and the policy for it is the dead letters.
@@ -43,11 +51,15 @@ pub enum BadReason {
 
 impl BadReason {
     /// In the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::NotJson,
         Self::NotUtf8,
         Self::NoMatch,
         Self::NotMessagePack,
+        Self::NotAvro,
+        Self::NotProtobuf,
+        Self::NotThrift,
+        Self::UnknownSchema,
         Self::TimestampMissing,
         Self::TimestampBad,
         Self::FieldNotScalar,
@@ -64,6 +76,10 @@ impl BadReason {
             Self::NotUtf8 => "not_utf8",
             Self::NoMatch => "no_match",
             Self::NotMessagePack => "not_msgpack",
+            Self::NotAvro => "not_avro",
+            Self::NotProtobuf => "not_protobuf",
+            Self::NotThrift => "not_thrift",
+            Self::UnknownSchema => "unknown_schema",
             Self::TimestampMissing => "timestamp_missing",
             Self::TimestampBad => "timestamp_bad",
             Self::FieldNotScalar => "field_not_scalar",

@@ -134,11 +134,6 @@ impl Wanted {
         slot
     }
 
-    /// Nothing is wanted: a value need only be validated.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.slots == 0
-    }
-
     pub(crate) fn child(&self, at: NodeId, name: &str) -> Option<NodeId> {
         self.nodes[at.0].children.iter().find(|child| *child.name == *name).map(|child| NodeId(child.node))
     }
@@ -150,11 +145,6 @@ impl Wanted {
 
     pub(crate) fn has_children(&self, at: NodeId) -> bool {
         !self.nodes[at.0].children.is_empty()
-    }
-
-    /// The names below `at`, in the order of adding.
-    pub(crate) fn children(&self, at: NodeId) -> impl Iterator<Item = (&str, NodeId)> {
-        self.nodes[at.0].children.iter().map(|child| (&*child.name, NodeId(child.node)))
     }
 
     pub(crate) fn slot(&self, at: NodeId) -> Option<usize> {
@@ -203,6 +193,15 @@ impl Captures {
     pub fn clear(&mut self, wanted: &Wanted) {
         self.slots.clear();
         self.slots.resize(wanted.slots, Capture::Missing);
+    }
+
+    /// What is remembered of `at` so far.
+    pub(crate) fn of(&self, wanted: &Wanted, at: NodeId) -> Capture {
+        wanted.slot(at).map_or(Capture::Missing, |slot| self.at(slot))
+    }
+
+    pub(crate) fn at(&self, slot: usize) -> Capture {
+        self.slots[slot]
     }
 
     /// Remembers what stands at `at`, if that is wanted.

@@ -3,20 +3,32 @@
 //! One file per format. Every reader makes one pass over a value, validates all of it, and remembers the wanted fields;
 //! it builds no tree. The verdict on a value does not depend on which fields are wanted, so that a record does not become
 //! bad because a template was added.
+//!
+//! Formats with schemas have them from the shape, in full; [`schema_files`] makes of files what is kept there.
 
 mod cursor;
+mod framing;
+mod avro;
+mod protobuf;
+mod thrift;
 mod msgpack;
 mod pattern;
 #[cfg(test)]
 mod tests;
 
-use secor_core::shape::{Input, InputFormat, JsonValue};
+use secor_core::shape::{Input, InputFormat, JsonValue, MessageFraming};
 
+use self::avro::AvroReader;
+use self::framing::SchemaName;
 use self::pattern::PatternReader;
+use self::protobuf::ProtobufReader;
+use self::thrift::ThriftReader;
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
 use crate::fields::{Captures, Wanted};
 use crate::json::{JsonError, scan_any, scan_lines, scan_object};
+
+pub mod schema_files;
 
 /// A reader of one input format.
 pub(crate) enum Reader {
@@ -27,6 +39,9 @@ pub(crate) enum Reader {
     Pattern(PatternReader),
     Json(JsonScan),
     MessagePack,
+    Avro(AvroReader),
+    Protobuf(ProtobufReader),
+    Thrift(ThriftReader),
 }
 
 type JsonScan = fn(&str, &Wanted, &mut Captures) -> Result<(), JsonError>;
@@ -48,12 +63,20 @@ impl Reader {
                 JsonValue::Lines => scan_lines,
             })),
             InputFormat::MessagePack => Some(Self::MessagePack),
+            InputFormat::Avro => AvroReader::new(input, faults).map(Self::Avro),
+            InputFormat::Protobuf => ProtobufReader::new(input, faults).map(Self::Protobuf),
+            InputFormat::Thrift => ThriftReader::new(input, faults).map(Self::Thrift),
         }
     }
 
     /// Captures for what this reader finds.
     pub(crate) fn captures(&self) -> Captures {
-        Captures::default()
+        match self {
+            Self::Avro(reader) => Captures::with_symbols(reader.symbols()),
+            Self::Protobuf(reader) => Captures::with_symbols(reader.symbols()),
+            Self::Thrift(reader) => Captures::with_symbols(reader.symbols()),
+            _ => Captures::default(),
+        }
     }
 
     /// Why `path` can't be a field of such values; `None`: it can.
@@ -68,6 +91,9 @@ impl Reader {
                 "set `input.pattern` to a regular expression with named groups",
             )),
             Self::Pattern(reader) => reader.objection(path),
+            Self::Avro(reader) => reader.objection(path),
+            Self::Protobuf(reader) => reader.objection(path),
+            Self::Thrift(reader) => reader.objection(path),
             Self::Json(_) | Self::MessagePack => None,
         }
     }
@@ -82,6 +108,9 @@ impl Reader {
                 .map_err(|error| BadReason::NotJson.with(error.to_string())),
             Self::MessagePack => msgpack::read_map(value, wanted, captures)
                 .map_err(|error| BadReason::NotMessagePack.with(error.to_string())),
+            Self::Avro(reader) => reader.read(value, wanted, captures),
+            Self::Protobuf(reader) => reader.read(value, wanted, captures),
+            Self::Thrift(reader) => reader.read(value, wanted, captures),
         }
     }
 }
@@ -98,6 +127,37 @@ impl Objection {
     fn new(why: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { why: why.into(), hint: hint.into() }
     }
+}
+
+/// What each given schema is called in a message, by the framing; `None`: `faults` has the reasons.
+fn expected_schemas(input: &Input, faults: &mut Faults) -> Option<Vec<SchemaName>> {
+    let before = faults.0.len();
+    match (input.framing, input.schemas.len()) {
+        (_, 0) => faults.add("input.schemas", "no schema is given", "name schemas of [schemas.files]: [\"click\"]"),
+        (MessageFraming::None, 2..) => faults.add(
+            "input.schemas",
+            "messages do not say which of several schemas they have",
+            "name one schema, or set `input.framing`",
+        ),
+        _ => {}
+    }
+    let mut names = Vec::new();
+    for (index, schema) in input.schemas.iter().enumerate() {
+        names.push(match input.framing {
+            MessageFraming::None => SchemaName::Given,
+            MessageFraming::SingleObject => SchemaName::Fingerprint(0),
+            MessageFraming::Confluent => match schema.name.parse() {
+                Ok(id) => SchemaName::Id(id),
+                Err(_) => {
+                    let message = format!("`{}` is no schema id", schema.name);
+                    let hint = "with framing `confluent` a schema is named by its id: 17 = \"/etc/secor/click.avsc\"";
+                    faults.add(format!("input.schemas[{index}]"), message, hint);
+                    continue;
+                }
+            },
+        });
+    }
+    (faults.0.len() == before).then_some(names)
 }
 
 fn utf8(value: &[u8], reason: BadReason) -> Result<&str, BadRecord> {

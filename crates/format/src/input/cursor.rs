@@ -32,6 +32,15 @@ impl<'v> Cursor<'v> {
         self.at
     }
 
+    /// A cursor over `span` alone; positions stay those of the whole value.
+    pub(crate) fn within(&self, span: Span) -> Self {
+        Self { bytes: &self.bytes[..span.end], at: span.start }
+    }
+
+    pub(crate) fn end_at(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(crate) fn is_at_end(&self) -> bool {
         self.at == self.bytes.len()
     }
@@ -59,6 +68,30 @@ impl<'v> Cursor<'v> {
         let array = *self.bytes[self.at..].first_chunk::<N>().ok_or_else(|| self.error("an early end"))?;
         self.at += N;
         Ok(array)
+    }
+
+    /// A variable-length number, low bits first, of at most 10 bytes.
+    pub(crate) fn varint(&mut self) -> Result<u64, ReadError> {
+        let start = self.at;
+        let mut number = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            // the tenth byte has one bit left
+            if shift == 63 && byte > 1 {
+                break;
+            }
+            number |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Ok(number);
+            }
+        }
+        Err(ReadError { at: start, what: "a number beyond 64 bits" })
+    }
+
+    /// A variable-length number with its sign in the lowest bit.
+    pub(crate) fn zigzag(&mut self) -> Result<i64, ReadError> {
+        let number = self.varint()?;
+        Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
     }
 
     /// The next `len` bytes.

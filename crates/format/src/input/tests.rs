@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use secor_core::shape::Schema;
 use serde::Deserialize;
 
 use super::*;
@@ -85,4 +86,42 @@ fn assert_cases(json: &str) {
 #[test]
 fn messagepack_of_pythons_msgpack() {
     assert_cases(include_str!("../../testdata/inputs/msgpack.json"));
+}
+
+#[test]
+fn avro_of_fastavro() {
+    assert_cases(include_str!("../../testdata/inputs/avro.json"));
+}
+
+#[test]
+fn protobuf_of_googles_protobuf() {
+    assert_cases(include_str!("../../testdata/inputs/protobuf.json"));
+}
+
+#[test]
+fn thrift_of_thriftpy2() {
+    assert_cases(include_str!("../../testdata/inputs/thrift.json"));
+}
+
+#[test]
+fn schemas_that_are_wrong() {
+    let schema = |name: &str, text: &str| Schema { name: name.to_owned(), text: text.to_owned(), includes: [].into() };
+    let input = |framing, schemas| Input { format: InputFormat::Avro, framing, schemas, ..Input::default() };
+    let long = || schema("17", "\"long\"");
+    assert_eq!(
+        fault(&input(MessageFraming::None, vec![])),
+        "input.schemas: no schema is given (name schemas of [schemas.files]: [\"click\"])"
+    );
+    assert!(
+        fault(&input(MessageFraming::None, vec![long(), long()]))
+            .starts_with("input.schemas: messages do not say which")
+    );
+    assert!(
+        fault(&input(MessageFraming::Confluent, vec![long(), schema("click", "\"long\"")]))
+            .starts_with("input.schemas[1]: `click` is no schema id")
+    );
+    assert!(
+        fault(&input(MessageFraming::SingleObject, vec![long(), schema("x", "{\"type\":\"lnog\"}")]))
+            .starts_with("input.schemas[1]: schema `x` is no Avro schema: ")
+    );
 }

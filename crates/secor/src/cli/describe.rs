@@ -7,7 +7,8 @@ use secor_core::flush::FlushPolicy;
 use secor_core::ids::{Generation, Offset};
 use secor_core::layout::{Layout, NameParts, extension};
 use secor_core::shape::{
-    BadRecords, Compression, Content, Input, InputFormat, JsonValue, Output, OutputFormat, SequenceCompression, Shape,
+    BadRecords, Compression, Content, Input, InputFormat, JsonValue, MessageFraming, Output, OutputFormat,
+    SequenceCompression, Shape,
 };
 use secor_core::shape::{Timestamp, TimestampSource};
 
@@ -87,7 +88,23 @@ fn input(input: &Input) -> String {
         (InputFormat::Json, JsonValue::Any) => "JSON values".to_owned(),
         (InputFormat::Json, JsonValue::Lines) => "lines of JSON objects".to_owned(),
         (InputFormat::MessagePack, _) => "MessagePack maps".to_owned(),
+        (InputFormat::Avro, _) => format!("Avro{}", schemas(input)),
+        (InputFormat::Protobuf, _) => format!("Protobuf messages{}", schemas(input)),
+        (InputFormat::Thrift, _) => format!("Thrift structs{}", schemas(input)),
     }
+}
+
+/// By which schemas, and how a message says it.
+fn schemas(input: &Input) -> String {
+    let names: Vec<_> = input.schemas.iter().map(|schema| schema.name.as_str()).collect();
+    let message = input.message.as_ref().map(|message| format!(" {message}")).unwrap_or_default();
+    let framing = match input.framing {
+        MessageFraming::None => "",
+        MessageFraming::Confluent => ", in Confluent's wire format",
+        MessageFraming::SingleObject => ", in the single-object encoding",
+    };
+    let by = if names.is_empty() { String::new() } else { format!(" by schema {}", names.join(", ")) };
+    format!("{message}{by}{framing}")
 }
 
 fn list(patterns: &[TopicPattern]) -> String {

@@ -3,7 +3,7 @@
 //! other archives, the limits.
 
 use secor_core::layout::{Layout, OutputPartitionTemplate};
-use secor_core::shape::{Compression, Content, InputFormat, OutputFormat, TimestampSource};
+use secor_core::shape::{Compression, Content, InputFormat, OutputFormat, Shape, TimestampSource};
 use secor_format::Pipeline;
 
 use super::document::{ArchiveTable, FlushTable};
@@ -37,9 +37,19 @@ pub(super) fn topics(archives: &[ArchiveTable], findings: &mut Findings) {
 }
 
 /// Everything about the archive at `path`.
-pub(super) fn archive(path: &str, archive: &ArchiveTable, limits: &Limits, findings: &mut Findings) {
+///
+/// Without a shape, because a schema is missing, what a shape can be wrong about is not looked at.
+pub(super) fn archive(
+    path: &str,
+    archive: &ArchiveTable,
+    shape: Option<&Shape>,
+    limits: &Limits,
+    findings: &mut Findings,
+) {
     let mut rules = Rules { path, archive, findings };
-    rules.shape();
+    if let Some(shape) = shape {
+        rules.shape(shape);
+    }
     rules.clock();
     rules.input();
     rules.output();
@@ -47,9 +57,19 @@ pub(super) fn archive(path: &str, archive: &ArchiveTable, limits: &Limits, findi
     rules.flush(limits);
 }
 
-/// Keys of the input, the format that they are for, and its word.
-const INPUT_KEYS: [(&str, InputFormat, &str); 2] =
-    [("input.json", InputFormat::Json, "json"), ("input.pattern", InputFormat::Text, "text")];
+/// Keys of the input, the formats that they are for, and their words.
+const INPUT_KEYS: [(&str, &[InputFormat], &str); 6] = [
+    ("input.json", &[InputFormat::Json], "`json`"),
+    ("input.pattern", &[InputFormat::Text], "`text`"),
+    (
+        "input.schemas",
+        &[InputFormat::Avro, InputFormat::Protobuf, InputFormat::Thrift],
+        "`avro`, `protobuf` and `thrift`",
+    ),
+    ("input.framing", &[InputFormat::Avro, InputFormat::Protobuf], "`avro` and `protobuf`"),
+    ("input.message", &[InputFormat::Protobuf, InputFormat::Thrift], "`protobuf` and `thrift`"),
+    ("input.protocol", &[InputFormat::Thrift], "`thrift`"),
+];
 
 struct Rules<'a> {
     path: &'a str,
@@ -71,8 +91,8 @@ impl Rules<'_> {
     }
 
     /// What the formats say: the same checks that a worker makes when it opens a batch.
-    fn shape(&mut self) {
-        let Err(error) = Pipeline::new(&rules::shape(self.archive)) else { return };
+    fn shape(&mut self, shape: &Shape) {
+        let Err(error) = Pipeline::new(shape) else { return };
         for fault in error.faults {
             let mut keys = vec![fault.key.as_str()];
             keys.extend(related(&fault.key));
@@ -97,11 +117,10 @@ impl Rules<'_> {
     /// Keys of one input format beside another.
     fn input(&mut self) {
         let format = self.archive.input.format;
-        for (key, owner, word) in INPUT_KEYS {
-            if format != owner && self.is_written(key) {
-                let hint = format!("leave it out, or set format = \"{word}\"");
-                let why = format!("it is for format `{word}`");
-                self.mistake(&[key, "input.format"], "has no effect", why, hint);
+        for (key, owners, words) in INPUT_KEYS {
+            if !owners.contains(&format) && self.is_written(key) {
+                let why = format!("it is for format {words}");
+                self.mistake(&[key, "input.format"], "has no effect", why, "leave it out, or set another format");
             }
         }
     }
@@ -212,10 +231,10 @@ fn related(key: &str) -> &'static [&'static str] {
         "output.delimiter" | "output.columns" | "output.null_text" | "output.column_separator" => &["output.format"],
         "output.content" => &["output.format"],
         "output.format" | "output.envelope_value" => &["input.format", "input.json", "output.content"],
-        key if key.starts_with("output.columns[") => &["input.format", "input.pattern"],
-        "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input.format", "input.pattern", "time_zone"],
+        key if key.starts_with("output.columns[") => &["input"],
+        "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input", "time_zone"],
         "layout" => &["output_partitions"],
-        key if key.starts_with("output_partitions") => &["input.format", "input.pattern"],
+        key if key.starts_with("output_partitions") => &["input"],
         _ => &[],
     }
 }

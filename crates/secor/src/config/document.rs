@@ -1,11 +1,12 @@
 //! The tree as serde reads it: one struct per table. Values are checked already ([`super::tree`]); what is left here is
 //! their form. `deny_unknown_fields` everywhere makes a key that only [`super::schema`] knows a test failure.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use secor_core::shape::{BadRecords, Input, Output, Timestamp};
+use secor_core::shape::{BadRecords, InputFormat, JsonValue, MessageFraming, Output, ThriftProtocol, Timestamp};
 
 use super::{Admin, Kafka, Ledger, Limits, OnRefused, OnTopicRecreated, Store, Workers};
 
@@ -23,8 +24,16 @@ pub(super) struct Document {
     pub limits: Limits,
     pub workers: Workers,
     pub admin: Admin,
+    pub schemas: SchemasTable,
     #[serde(rename = "archive")]
     pub archives: Vec<ArchiveTable>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SchemasTable {
+    /// Paths by name, absolute or relative to the folder of the configuration.
+    pub files: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -38,7 +47,7 @@ pub(super) struct StagingTable {
 pub(super) struct ArchiveTable {
     pub topics: Vec<String>,
     pub exclude_topics: Vec<String>,
-    pub input: Input,
+    pub input: InputTable,
     pub timestamp: Timestamp,
     pub time_zone: String,
     pub output_partitions: Vec<String>,
@@ -46,6 +55,19 @@ pub(super) struct ArchiveTable {
     pub layout: String,
     pub flush: FlushTable,
     pub bad_records: BadRecords,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InputTable {
+    pub format: InputFormat,
+    pub json: JsonValue,
+    pub pattern: Option<String>,
+    pub framing: MessageFraming,
+    /// Names of [`SchemasTable::files`].
+    pub schemas: Vec<String>,
+    pub message: Option<String>,
+    pub protocol: ThriftProtocol,
 }
 
 /// Durations in milliseconds.

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-/// Where variables and secret files come from; tests give their own.
+/// Where variables, secret files and schemas come from; tests give their own.
 pub trait Environment {
     fn variable(&self, name: &str) -> Option<String>;
 
     /// # Errors
     /// When the file can't be read as UTF-8 text.
     fn file(&self, path: &Path) -> io::Result<String>;
+
+    /// # Errors
+    /// When the file can't be read.
+    fn bytes(&self, path: &Path) -> io::Result<Vec<u8>>;
 }
 
 /// The environment of this process.
@@ -90,6 +94,10 @@ impl Environment for ProcessEnvironment {
     fn file(&self, path: &Path) -> io::Result<String> {
         std::fs::read_to_string(path)
     }
+
+    fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
 }
 
 /// Variables by name, and files by their path.
@@ -100,6 +108,10 @@ impl Environment for BTreeMap<String, String> {
 
     fn file(&self, path: &Path) -> io::Result<String> {
         path.to_str().and_then(|path| self.get(path)).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn bytes(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.file(path).map(String::into_bytes)
     }
 }
 

@@ -18,6 +18,7 @@ mod properties;
 mod reference;
 mod rules;
 mod schema;
+mod schemas;
 mod secret;
 mod store;
 mod store_checks;
@@ -204,7 +205,7 @@ impl Config {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn parse(file: &Path, text: &str, environment: &dyn Environment) -> Result<Self, ConfigErrors> {
-        rules::apply(file, tree::read(text, environment))
+        rules::apply(file, tree::read(text, environment), environment)
             .map_err(|mistakes| ConfigErrors { file: file.to_owned(), mistakes })
     }
 

@@ -84,7 +84,7 @@ fn kind(kind: &Kind) -> String {
         Kind::Duration { min, max } => range("duration", *min, *max, units::format_duration),
         Kind::Size { min, max } => range("size", *min, *max, units::format_size),
         Kind::Texts(_) => "list of text".to_owned(),
-        Kind::Properties => "table".to_owned(),
+        Kind::Properties | Kind::Files => "table".to_owned(),
     }
 }
 

@@ -10,13 +10,14 @@ use url::Url;
 
 use secor_core::flush::FlushPolicy;
 use secor_core::ids::Generation;
-use secor_core::shape::Shape;
+use secor_core::shape::{Input, Schema, Shape};
 
+use super::Environment;
 use super::document::{ArchiveTable, Document, FlushTable, StagingTable};
 use super::error::Mistake;
 use super::tree::{Findings, Tree};
 use super::{Archive, Config, Kafka, Limits, Staging, Store, TopicPattern, TopicSet};
-use super::{archive_rules, store_rules, units};
+use super::{archive_rules, schemas, store_rules, units};
 
 /// librdkafka's default, in milliseconds.
 const MAX_POLL_INTERVAL_MS: u64 = 300_000;
@@ -30,7 +31,7 @@ const DEFAULT_FLUSH: FlushTable = FlushTable {
 };
 
 /// Judges the tree as a whole.
-pub(super) fn apply(file: &Path, tree: Tree) -> Result<Config, Vec<Mistake>> {
+pub(super) fn apply(file: &Path, tree: Tree, environment: &dyn Environment) -> Result<Config, Vec<Mistake>> {
     let Tree { root, mut findings } = tree;
     if root.is_null() {
         return Err(findings.into_mistakes());
@@ -45,8 +46,13 @@ pub(super) fn apply(file: &Path, tree: Tree) -> Result<Config, Vec<Mistake>> {
     };
     kafka(&document.kafka, &mut findings);
     archive_rules::topics(&document.archives, &mut findings);
+    let mut schemas = schemas::load(file, &document, environment, &mut findings);
+    let mut shapes = Vec::new();
     for (index, archive) in document.archives.iter().enumerate() {
-        archive_rules::archive(&format!("archive[{index}]"), archive, &document.limits, &mut findings);
+        let shape = std::mem::take(&mut schemas[index]).map(|schemas| Arc::new(shape(archive, schemas)));
+        let path = format!("archive[{index}]");
+        archive_rules::archive(&path, archive, shape.as_deref(), &document.limits, &mut findings);
+        shapes.extend(shape);
     }
     store_rules::apply(&document.store, &mut findings);
     let mut store = document.store;
@@ -67,7 +73,7 @@ pub(super) fn apply(file: &Path, tree: Tree) -> Result<Config, Vec<Mistake>> {
         limits: document.limits,
         workers: document.workers,
         admin: document.admin,
-        archives: document.archives.into_iter().map(into_archive).collect(),
+        archives: document.archives.into_iter().zip(shapes).map(|(table, shape)| into_archive(table, shape)).collect(),
     })
 }
 
@@ -119,14 +125,14 @@ fn file_root(url: &str, findings: &mut Findings) -> PathBuf {
     })
 }
 
-fn into_archive(table: ArchiveTable) -> Archive {
+fn into_archive(table: ArchiveTable, shape: Arc<Shape>) -> Archive {
     let patterns = |texts: &[String]| -> Vec<TopicPattern> {
         texts.iter().map(|text| TopicPattern::parse(text).expect("expressions were checked with the tree")).collect()
     };
     let flush = if table.flush == FlushTable::default() { &DEFAULT_FLUSH } else { &table.flush };
     Archive {
         topics: TopicSet { include: patterns(&table.topics), exclude: patterns(&table.exclude_topics) },
-        shape: Arc::new(shape(&table)),
+        shape,
         flush: FlushPolicy {
             bytes_max: flush.max_bytes,
             records_max: flush.max_records,
@@ -139,10 +145,19 @@ fn into_archive(table: ArchiveTable) -> Archive {
 }
 
 /// What of an archive decides bytes and names.
-pub(super) fn shape(table: &ArchiveTable) -> Shape {
+fn shape(table: &ArchiveTable, schemas: Vec<Schema>) -> Shape {
+    let input = &table.input;
     Shape {
         version: Shape::VERSION,
-        input: table.input.clone(),
+        input: Input {
+            format: input.format,
+            json: input.json,
+            pattern: input.pattern.clone(),
+            framing: input.framing,
+            schemas,
+            message: input.message.clone(),
+            protocol: input.protocol,
+        },
         timestamp: table.timestamp.clone(),
         time_zone: table.time_zone.clone(),
         output_partitions: table.output_partitions.clone(),

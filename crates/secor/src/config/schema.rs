@@ -50,6 +50,8 @@ pub(super) enum Kind {
     Texts(Check),
     /// A table of any names, dotted or quoted.
     Properties,
+    /// A table of names and paths.
+    Files,
 }
 
 /// What holds when a key is not written.
@@ -95,6 +97,7 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "limits", doc: "Hard bounds of the process, kept by early cuts and by pausing fetch." },
     Section { path: "workers", doc: "Threads that decode, encode and compress." },
     Section { path: "admin", doc: "The HTTP server for health, metrics, status and flush." },
+    Section { path: "schemas", doc: "Schemas of messages, for the input formats that need them." },
     Section {
         path: ARCHIVE,
         doc: "One for each kind of topic; the first whose `topics` match decides. Small tables can be written inline: \
@@ -104,7 +107,7 @@ pub(super) const SECTIONS: &[Section] = &[
 
 /// Known words of later versions: path (with everything below it) and what it is for.
 pub(super) const LATER: &[(&str, &str)] = &[
-    ("schemas", "input formats that need schemas"),
+    ("schemas.registry", "a schema registry"),
     ("index", "the offset-range index"),
     ("catalog", "table catalogs"),
     ("metrics", "metrics other than Prometheus'"),
@@ -245,6 +248,15 @@ const PROCESS_KEYS: &[Key] = &[
         "IP address and port. When the port is taken, the next free one; the log says which.",
     ),
     key("admin.token", Kind::Secret, Fallback::Absent("nothing can be written"), "Needed for `POST`."),
+    // --- schemas
+    key(
+        "schemas.files",
+        Kind::Files,
+        Fallback::Toml("{}"),
+        "Names and paths, such as `click = \"/etc/secor/click.avsc\"`, relative to the folder of this file: Avro in JSON; \
+         Protobuf as `.proto` or as a descriptor set; Thrift as IDL. What a file imports is looked for in its folder. Files \
+         are read at start and kept beside the ledger with what shapes output.",
+    ),
     // --- archive
     key(
         "archive.topics",
@@ -255,9 +267,36 @@ const PROCESS_KEYS: &[Key] = &[
     key("archive.exclude_topics", Kind::Texts(checks::topic), Fallback::Toml("[]"), "What `topics` shall not match."),
     shaping(
         "archive.input.format",
-        Kind::Word { words: &["bytes", "text", "json", "msgpack"], later: &["avro", "protobuf", "thrift"] },
+        word(&["bytes", "text", "json", "msgpack", "avro", "protobuf", "thrift"]),
         Fallback::Toml("\"bytes\""),
-        "What a value must be: anything, UTF-8, JSON, or a MessagePack map. Anything else is a bad record.",
+        "What a value must be: anything, UTF-8, JSON, a MessagePack map, an Avro datum, a Protobuf message, a Thrift \
+         struct. Anything else is a bad record.",
+    ),
+    shaping(
+        "archive.input.schemas",
+        Kind::Texts(checks::not_empty),
+        Fallback::Toml("[]"),
+        "For `avro`, `protobuf` and `thrift`: names of `[schemas.files]`; with framing `confluent` they are the ids. \
+         `avro` needs one; without, the fields of the others go by number.",
+    ),
+    shaping(
+        "archive.input.framing",
+        word(&["none", "confluent", "single_object"]),
+        Fallback::Toml("\"none\""),
+        "For `avro` and `protobuf`, what stands before a message: nothing; a zero byte and the schema's id, for \
+         `protobuf` also the message's indexes; or Avro's single-object encoding.",
+    ),
+    shaping(
+        "archive.input.message",
+        Kind::Text(checks::not_empty),
+        Fallback::Absent("the only one of the schema"),
+        "For `protobuf` and `thrift`: the full name of the message or struct, such as `acme.Click`.",
+    ),
+    shaping(
+        "archive.input.protocol",
+        word(&["binary", "compact"]),
+        Fallback::Toml("\"binary\""),
+        "For `thrift`: how structs are written.",
     ),
     shaping(
         "archive.input.json",

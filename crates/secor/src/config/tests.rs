@@ -223,7 +223,7 @@ fn values_of_the_wrong_kind_are_refused() {
         (MINIMAL.replace("clicks", "_secor"), "`_secor` is the name of a folder of Secor's own"),
         (format!("[limits]\nmemory = \"1MiB\"{MINIMAL}"), "limits.memory: out of range: 1MiB is below 16MiB"),
         (format!("[ledger]\ntype = \"sql\"{MINIMAL}"), "ledger.type: not in this version: `sql` comes later"),
-        (format!("[schemas]\n{MINIMAL}"), "schemas: not in this version: it is for input formats that need schemas"),
+        (format!("[catalog]\n{MINIMAL}"), "catalog: not in this version: it is for table catalogs"),
         (format!("[admin]\ntoken = \"${{NOBODY}}\"{MINIMAL}"), "environment variable `NOBODY` is not set"),
         (format!("[admin]\nlisten = \"9999\"{MINIMAL}"), "`9999` is not an IP address and port"),
         (format!("[staging]\npath = \"tmp\"{MINIMAL}"), "`tmp` is not an absolute path"),
@@ -385,4 +385,41 @@ fn reference_page_is_the_one_in_the_repository() {
     }
     let page = std::fs::read_to_string(&file).unwrap_or_default();
     assert!(page == reference_page(), "docs/configuration.md is not what the code says: run with SECOR_BLESS=1");
+}
+
+#[test]
+fn schemas_are_read_from_their_files_and_kept_in_the_shape() {
+    let text = format!(
+        "{MINIMAL}input = {{ format = \"avro\", framing = \"confluent\", schemas = [\"17\"] }}\ntimestamp.field = \"ts\"\n\
+         [[archive]]\ntopics = [\"views\"]\ninput = {{ format = \"protobuf\", schemas = [\"view\"] }}\n\
+         [schemas.files]\n17 = \"schemas/click.avsc\"\nview = \"/etc/view.proto\"\n"
+    );
+    let mut files = environment();
+    let avro = r#"{"type":"record","name":"Click","fields":[{"name":"ts","type":"long"}]}"#;
+    files.insert("/conf/schemas/click.avsc".to_owned(), avro.to_owned());
+    files.insert(
+        "/etc/view.proto".to_owned(),
+        "import \"common.proto\"; message View { optional Meta m = 1; }".to_owned(),
+    );
+    files.insert("/etc/common.proto".to_owned(), "message Meta { optional int64 ts = 1; }".to_owned());
+    let read = |text: &str, files: &BTreeMap<String, String>| Config::parse(Path::new("/conf/secor.toml"), text, files);
+    let config = read(&text, &files).unwrap_or_else(|errors| panic!("{errors}"));
+    let [clicks, views] = &*config.archives else { panic!("{:?}", config.archives) };
+    assert_eq!((&*clicks.shape.input.schemas[0].name, &*clicks.shape.input.schemas[0].text), ("17", avro));
+    let (before, _) = views.shape.stored();
+    files.insert("/etc/common.proto".to_owned(), "message Meta { optional int64 time = 1; }".to_owned());
+    let changed = read(&text, &files).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_ne!(changed.archives[1].shape.stored().0, before, "an imported file shapes output too");
+
+    let said = |files: &BTreeMap<String, String>, text: &str| read(text, files).expect_err("is wrong").to_string();
+    files.remove("/etc/common.proto");
+    assert!(said(&files, &text).contains("schemas.files.view: can't be used: `common.proto`, which it needs: "));
+    files.insert("/etc/common.proto".to_owned(), "message Meta {}".to_owned());
+    let wrong_field = text.replace("\"ts\"", "\"zeit\"");
+    assert!(
+        said(&files, &wrong_field)
+            .contains("archive[0].timestamp.field: not valid: field `zeit` is named, but no schema")
+    );
+    files.insert("/conf/schemas/click.avsc".to_owned(), "{}".to_owned());
+    assert!(said(&files, &text).contains("archive[0].input.schemas[0]: not valid: schema `17` is no Avro schema"));
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::checks::{Check, Objection};
+use super::checks::{self, Check, Objection};
 use super::environment::{self, Environment};
 use super::error::{Mistake, Position};
 use super::schema::{self, ARCHIVE, Fallback, Key, Kind};
@@ -243,8 +243,28 @@ impl Reader<'_> {
                 self.properties("", shown, table, &mut properties);
                 Ok(Value::Object(properties))
             }
+            (Kind::Files, DeValue::Table(table)) => self.files(shown, table),
             (kind, other) => Err(wrong_type(kind, other)),
         }
+    }
+
+    /// Names and paths.
+    fn files(&mut self, shown: &str, table: &DeTable<'_>) -> Result<Value, Refusal> {
+        let mut files = Map::new();
+        for (name, value) in table {
+            let place = format!("{shown}.{}", name.get_ref());
+            self.findings.spans.insert(place.clone(), value.span());
+            let path = match value.get_ref() {
+                DeValue::String(text) => self.checked_text(checks::not_empty, &place, text, &value.span()),
+                other => Err(Refusal::why("expected text", format!("found {}", kind_of(other)), "write \"...\"")),
+            };
+            match path {
+                Ok(path) => drop(files.insert(name.get_ref().to_string(), path)),
+                Err(Refusal::Said) => {}
+                Err(Refusal::Why { what, why, hint }) => self.findings.refuse(&place, &value.span(), what, why, hint),
+            }
+        }
+        Ok(Value::Object(files))
     }
 
     fn texts(&mut self, check: Check, shown: &str, items: &[Spanned<DeValue<'_>>]) -> Result<Value, Refusal> {
@@ -430,6 +450,7 @@ fn wrong_type(kind: &Kind, found: &DeValue<'_>) -> Refusal {
         Kind::Size { .. } => ("expected a size", SIZE_HINT),
         Kind::Texts(_) => ("expected a list", "write it in brackets: [\"...\"]"),
         Kind::Properties => ("expected a table", "write [kafka.properties] on a line of its own"),
+        Kind::Files => ("expected a table", "write [schemas.files] on a line of its own"),
     };
     Refusal::why(what, format!("found {}", kind_of(found)), hint)
 }
