@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,6 +20,8 @@ pub(super) async fn run(args: &RunArgs, config: Config, out: &mut dyn Write) -> 
     let metrics = Metrics::install().map_err(|error| CliError::caused_by(Class::Bug, &error))?;
     raise_open_files();
     keep_freed_memory();
+    #[cfg(target_env = "gnu")]
+    tokio::spawn(give_back_freed_memory());
     let mut signals = Signals::listen()?;
     let service = tokio::select! {
         started = Service::start(Arc::clone(&config), errands) => started?,
@@ -100,6 +103,24 @@ fn keep_freed_memory() {
 
 #[cfg(target_env = "gnu")]
 const KEPT_BYTES_MAX: libc::c_int = 64 << 20;
+
+/// Each thread's part of the allocator keeps as much as it ever needed at once, and every stall and rebalance is a new
+/// chance for another one: in an hour of them the resident memory doubled, with a third of it in use. Twice a minute
+/// is seldom enough to cost nothing.
+#[cfg(target_env = "gnu")]
+async fn give_back_freed_memory() {
+    let mut ticks = tokio::time::interval(GIVE_BACK_INTERVAL);
+    loop {
+        ticks.tick().await;
+        // SAFETY: looks through the allocator's free memory, under its locks
+        let trimmed = tokio::task::spawn_blocking(|| unsafe { libc::malloc_trim(0) });
+        // it does not panic; a runtime that ends has nothing to give back
+        let _ = trimmed.await;
+    }
+}
+
+#[cfg(target_env = "gnu")]
+const GIVE_BACK_INTERVAL: Duration = Duration::from_secs(30);
 
 /// SIGTERM and SIGINT.
 pub(super) struct Signals {
