@@ -89,7 +89,8 @@ a plain archiver without a ledger in the same laboratory: their repetitions and 
 broker accepts them.
 
 DuckDB reads the archived files and compares the ids with the producer's list and with what Kafka's log holds: every
-acked id must be there once, an unknown one (sent, never answered) as often as in the log, and nothing else. Then `secor verify --deep --against-kafka` must
-agree. *Offset went back*: how often an observer saw the committed offset of a partition go backward.
+acked id must be there once, an unknown one (sent, never answered) as often as in the log, and nothing else. Then `secor
+verify --deep --against-kafka` must agree, and no process may have ended with a bug (70) or refused to go on (76).
+*Offset went back*: how often an observer, five times a second, saw the committed offset of a partition lower than before.
 
 ";

@@ -75,10 +75,11 @@ fn main() -> ExitCode {
     let ids = source.stop();
     referee::finish(&site, PATIENCE);
     let count = referee::count(&site.folder(), NAME, &ids);
-    referee::verify(&site, PATIENCE);
+    let disagreement = referee::verify(&site, PATIENCE);
 
     let mut findings = growth(&moments);
     findings.extend(count.wrong());
+    findings.extend(disagreement);
     findings.extend((!codes.is_empty()).then(|| format!("processes ended with {codes:?}")));
     let command = format!("just soak --minutes {minutes} --seed {seed}");
     let text = page(&command, &moments, &blows, &count, &findings);
@@ -219,7 +220,10 @@ fn page(command: &str, moments: &[Moment], blows: &Blows, count: &Count, finding
     let versions = "Apache Kafka 4.3.1 (three brokers), versitygw 1.8.0, DuckDB counts";
     let mut page = report::head("Soak", command, versions);
     let Blows { kills, stops, terms, bad_weather } = blows;
-    let verdict = if findings.is_empty() { "Nothing was found.".to_owned() } else { findings.join("; ") };
+    let verdict = match findings {
+        [] => "Nothing was lost, repeated or grown; `secor verify --deep --against-kafka` agrees.".to_owned(),
+        findings => findings.join("; "),
+    };
     let _ = write!(
         page,
         "{RECORDS_PER_SECOND} records a second into {PARTITIONS} partitions, {MEMBERS} processes. Two of them were \
@@ -227,7 +231,7 @@ fn page(command: &str, moments: &[Moment], blows: &Blows, count: &Count, finding
          session lasts 3); the store was slow, failed or cut connections {bad_weather} times for 22 to 24 seconds.\n\n\
          **{verdict}**\n\n\
          | acked | unknown | archived | lost | repeated | never made | files |\n|---|---|---|---|---|---|---|\n\
-         | {} | {} | {} | {} | {} | {} | {} |\n\n`secor verify --deep --against-kafka` agrees.\n\n\
+         | {} | {} | {} | {} | {} | {} | {} |\n\n\
          ## The process that lived all the time\n\nMedians of samples every {} seconds, by sixths of the time.\n\n\
          | sixth | resident MiB | open files | staged MiB | lag, records (all) |\n|---|---|---|---|---|\n",
         count.acked,

@@ -72,11 +72,18 @@ fn play(site: &Site<'_>, committer: Committer) -> (Count, Story) {
     assert!(codes.is_empty(), "exit codes {codes:?}");
     referee::finish(site, PATIENCE);
     let count = referee::count(&site.folder(), name, &ids);
-    referee::verify(site, PATIENCE);
+    let disagreement = referee::verify(site, PATIENCE);
     let went_back = register.went_back();
     (
         count,
-        Story { kills: 2, stops: u32::from(committer == Committer::Resumed), went_back, remark, ..Story::default() },
+        Story {
+            kills: 2,
+            stops: u32::from(committer == Committer::Resumed),
+            went_back,
+            remark,
+            disagreement,
+            ..Story::default()
+        },
     )
 }
 

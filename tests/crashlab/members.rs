@@ -63,7 +63,7 @@ impl Site<'_> {
         let store = self.s3.config(&self.name).replace(&self.s3.endpoint(), endpoint);
         let brokers: Vec<_> = self.cluster.bootstrap().split(',').map(|broker| format!("\"{broker}\"")).collect();
         format!(
-            "[kafka]\nbrokers = [{}]\ngroup = \"{}\"\nrevoke_timeout = \"5s\"\nrevoke_flush_min = \"1B\"\n\
+            "on_refused = \"exit\"\n[kafka]\nbrokers = [{}]\ngroup = \"{}\"\nrevoke_timeout = \"5s\"\nrevoke_flush_min = \"1B\"\n\
              shutdown_timeout = \"20s\"\nwait_for_broker = \"60s\"\n[kafka.properties]\n{properties}\
              \"reconnect.backoff.max.ms\" = 1000\n\"topic.metadata.refresh.interval.ms\" = 5000\n{store}\n\
              [staging]\npath = \"{}\"\n[limits]\n{}\n[admin]\nlisten = \"127.0.0.1:{}\"\n[[archive]]\n\
@@ -179,7 +179,8 @@ impl Member {
         eventually(patience, "a process to end", || (!self.is_running()).then_some(()));
     }
 
-    /// The codes that are nobody's fault here: done, unavailable (start me again), killed.
+    /// All but those that are nobody's fault here: done, unavailable (start me again), killed. Nothing that happens in
+    /// the laboratory is a reason to refuse (76).
     pub fn unexpected_codes(&self) -> Vec<i32> {
         self.codes.iter().copied().filter(|code| ![0, 69, 137].contains(code)).collect()
     }

@@ -81,9 +81,9 @@ pub fn play(plan: &[Job], side_by_side: usize) -> Vec<(Job, Outcome)> {
         println!("crashlab: {} on Kafka {}", of_release.len(), release.version());
         let (cluster, s3) = (Cluster::start(release), S3::start());
         cluster.create_probe_topic();
+        let (began, of_all) = (Instant::now(), of_release.len());
         let (waiting, done) = (Mutex::new(of_release), Mutex::new(Vec::new()));
         let next = || lock(&waiting).pop_front();
-        let (began, all) = (Instant::now(), plan.len());
         thread::scope(|scope| {
             for _ in 0..side_by_side {
                 scope.spawn(|| {
@@ -91,7 +91,7 @@ pub fn play(plan: &[Job], side_by_side: usize) -> Vec<(Job, Outcome)> {
                         let outcome = job.play(&cluster, &s3);
                         let mut done = lock(&done);
                         println!(
-                            "crashlab: {:4} s, {} of {all}: {}",
+                            "crashlab: {:4} s, {} of {of_all}: {}",
                             began.elapsed().as_secs(),
                             done.len() + 1,
                             line(&outcome)
@@ -103,6 +103,8 @@ pub fn play(plan: &[Job], side_by_side: usize) -> Vec<(Job, Outcome)> {
         });
         outcomes.extend(done.into_inner().unwrap_or_else(PoisonError::into_inner));
     }
+    let place = |job: &Job| plan.iter().position(|planned| planned.name() == job.name());
+    outcomes.sort_by_key(|(job, _)| place(job));
     outcomes
 }
 

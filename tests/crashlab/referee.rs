@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::harness::{eventually, python};
+use super::harness::{Finished, eventually, python};
 use super::members::Site;
 use super::source::Ids;
 
@@ -37,7 +37,7 @@ pub struct Count {
 /// Archives what is left up to the logs' ends, by a process that nobody disturbs.
 #[track_caller]
 pub fn finish(site: &Site<'_>, patience: Duration) {
-    run(site, patience, &["run", "--until-end"]);
+    run(site, patience, &["run", "--until-end"]).expect_code(0);
 }
 
 /// Counts the archive in `folder` against the ids.
@@ -66,21 +66,22 @@ pub fn count(folder: &std::path::Path, topic: &str, ids: &Ids) -> Count {
     }
 }
 
-/// `secor verify --deep --against-kafka` finds nothing.
+/// What `secor verify --deep --against-kafka` finds.
 #[track_caller]
-pub fn verify(site: &Site<'_>, patience: Duration) {
-    run(site, patience, &["verify", "--deep", "--against-kafka"]);
+pub fn verify(site: &Site<'_>, patience: Duration) -> Option<String> {
+    let verified = run(site, patience, &["verify", "--deep", "--against-kafka"]);
+    (verified.code != 0)
+        .then(|| format!("verify ended with {}:\n{}{}", verified.code, verified.stdout, verified.stderr))
 }
 
-/// Runs a command until it succeeds: 69 says *unavailable, start me again*, and a broker that was just started again may
-/// well be. Any other code is a finding.
+/// Runs a command to an end that says something: 69 says *unavailable, start me again*, and a broker that was just
+/// started again may well be.
 #[track_caller]
-fn run(site: &Site<'_>, patience: Duration, arguments: &[&str]) {
+fn run(site: &Site<'_>, patience: Duration, arguments: &[&str]) -> Finished {
     let auditor = site.auditor();
-    let finished = eventually(3 * patience, "a command to succeed", || {
+    eventually(3 * patience, "a command to find Kafka and the store", || {
         Some(auditor.run_within(patience, arguments)).filter(|finished| finished.code != UNAVAILABLE)
-    });
-    finished.expect_code(0);
+    })
 }
 
 const UNAVAILABLE: i32 = 69;

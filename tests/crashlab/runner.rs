@@ -44,6 +44,8 @@ pub struct Story {
     pub brokers: u32,
     pub went_back: u64,
     pub remark: String,
+    /// What `secor verify` found.
+    pub disagreement: Option<String>,
 }
 
 pub const PARTITIONS: i32 = 4;
@@ -87,11 +89,12 @@ pub fn judge(name: &str, site: &Site<'_>, play: impl FnOnce() -> (Count, Story))
             (Count::default(), Story::default(), Some(text.unwrap_or_else(|| "a panic without words".to_owned())))
         }
     };
-    finding = finding.or_else(|| count.wrong());
+    // the count first: it is the reader that shares no code with the archiver
+    finding = finding.or_else(|| count.wrong()).or_else(|| story.disagreement.clone());
     if finding.is_none() {
         site.cluster.delete_topic(&site.name);
     }
-    let Story { kills, stops, terms, brokers, went_back, remark } = story;
+    let Story { kills, stops, terms, brokers, went_back, remark, .. } = story;
     let seconds = began.elapsed().as_secs();
     Outcome { name: name.to_owned(), count, kills, stops, terms, brokers, went_back, seconds, remark, finding }
 }
@@ -142,7 +145,7 @@ fn play(site: &Site<'_>, case: Case) -> (Count, Story) {
     assert!(codes.is_empty(), "exit codes {codes:?}\n{}\n{}", scene.struck.log(), scene.other.log());
     referee::finish(site, PATIENCE);
     let count = referee::count(&site.folder(), &site.name, &ids);
-    referee::verify(site, PATIENCE);
+    scene.story.disagreement = referee::verify(site, PATIENCE);
     scene.story.went_back = register.went_back();
     (count, scene.story)
 }
