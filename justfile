@@ -79,6 +79,10 @@ model-deep *names:
 model-traces *switches:
     SECOR_SWITCHES="{{ switches }}" cargo test --locked --package secor-sim --test heavy_traces -- --nocapture
 
+# the simulator, in the release profile: `just sim run --seeds 100000`, `just sim meta`, `just sim sabotage`
+sim *arguments:
+    cargo run --locked --release --package secor-sim --bin sim -- {{ arguments }}
+
 demo:
     make demo
 

@@ -13,7 +13,12 @@ use regex::Regex;
 
 /// The crates with a direction, and which of ours each may depend on.
 const CRATES: [(&str, &[&str]); 4] =
-    [("core", &[]), ("format", &["secor-core"]), ("secor", &["secor-core", "secor-format"]), ("sim", &["secor-core"])];
+    [
+        ("core", &[]),
+        ("format", &["secor-core"]),
+        ("secor", &["secor-core", "secor-format"]),
+        ("sim", &["secor-core", "secor-format"]),
+    ];
 
 /// What the pure crates never depend on: I/O, clocks of others, randomness, async.
 const IMPURE: [&str; 14] = [
