@@ -33,6 +33,13 @@ pub(super) struct Content {
     pub values_digest: Digest,
 }
 
+/// The states in which a file with resolutions is settled (R6).
+struct Settled {
+    /// What it may hold: as its manifest says, if a slow uploader still had all of it; or a subset, the last one last.
+    contents: Vec<Content>,
+    may_be_absent: bool,
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     pub findings: Vec<Finding>,
@@ -81,7 +88,8 @@ impl BatchCheck<'_> {
         Ok(checked)
     }
 
-    /// What each file of the manifest should hold; `None`: nothing, and it is not there.
+    /// What each file of the manifest should hold; `None`: nothing, and it is not there. Where resolutions name a file,
+    /// the store says which of the settled states it is in (R6).
     async fn contents(&self, checked: &mut Checked) -> Result<Contents, AuditError> {
         let files = self.batch.files.iter();
         let mut contents: Contents = files.map(|file| (file.key.clone(), Some(Content::of(file)))).collect();
@@ -90,22 +98,22 @@ impl BatchCheck<'_> {
         }
         let place = self.entry.topic_partition();
         let resolutions = self.ledger.resolutions(&place, self.entry.generation, self.entry.start).await?;
-        // later ones count
-        let mut reports = BTreeMap::new();
+        let mut settled: BTreeMap<&str, (Settled, ResolutionReason)> = BTreeMap::new();
         for resolution in &resolutions {
             for resolved in &resolution.files {
-                let Some(content) = contents.get_mut(resolved.key.as_str()) else { continue };
-                *content = match resolved.outcome {
-                    ResolvedOutcome::Absent => None,
-                    ResolvedOutcome::Subset { records, records_digest, values_digest } => {
-                        Some(Content { records, records_digest, values_digest })
-                    }
-                };
-                let report = self.resolution(&resolved.key, *content, resolution.reason);
-                reports.insert(resolved.key.as_str(), report);
+                let Some(file) = self.batch.file(&resolved.key) else { continue };
+                let (states, reason) = settled
+                    .entry(resolved.key.as_str())
+                    .or_insert_with(|| (Settled::as_recorded(file), resolution.reason));
+                states.add(&resolved.outcome);
+                *reason = resolution.reason;
             }
         }
-        checked.resolutions.extend(reports.into_values());
+        for (key, (states, reason)) in settled {
+            let content = states.state_of(self.ledger.store().head(key).await?.as_ref());
+            checked.resolutions.push(self.resolution(key, content, reason));
+            contents.insert(key.to_owned(), content);
+        }
         Ok(contents)
     }
 
@@ -194,6 +202,37 @@ impl BatchCheck<'_> {
             let detail = format!("has checksum {found}, {expected} was stored");
             self.place.file(FindingCode::WrongChecksum, &stored.key, detail)
         }))
+    }
+}
+
+// === impl Settled ===
+
+impl Settled {
+    fn as_recorded(file: &FileEntry) -> Self {
+        Self { contents: vec![Content::of(file)], may_be_absent: false }
+    }
+
+    fn add(&mut self, outcome: &ResolvedOutcome) {
+        match *outcome {
+            ResolvedOutcome::Absent => self.may_be_absent = true,
+            ResolvedOutcome::Subset { records, records_digest, values_digest } => {
+                self.contents.push(Content { records, records_digest, values_digest });
+            }
+        }
+    }
+
+    /// The state that the stored file is in, by the digest that it carries; without one, what was resolved last.
+    fn state_of(&self, stored: Option<&ObjectInfo>) -> Option<Content> {
+        let last = self.contents.last().copied();
+        match stored {
+            None if self.may_be_absent => None,
+            None => last,
+            Some(info) => {
+                let carried =
+                    self.contents.iter().find(|content| Some(content.records_digest) == info.attributes.digest);
+                carried.copied().or(last)
+            }
+        }
     }
 }
 

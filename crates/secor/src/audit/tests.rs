@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secor_core::ids::{Digest, Generation};
 use secor_core::manifest::{
-    Hole, HoleReason, Kind, Resolution, ResolutionReason, ResolvedFile, ResolvedOutcome, paths,
+    Entry, Hole, HoleReason, Kind, Resolution, ResolutionReason, ResolvedFile, ResolvedOutcome, paths,
 };
 use secor_core::record::Record;
 use secor_core::shape::OutputFormat;
@@ -247,6 +247,21 @@ async fn a_receipt_that_does_not_fit_is_found() {
     archive.finds(&[(bad, "20..30"), (bad, "30..40"), (bad, "40..50")]).await;
 }
 
+fn resolution(entry: &Entry, files: Vec<ResolvedFile>) -> Resolution {
+    Resolution {
+        version: 1,
+        ledger: entry.ledger.clone(),
+        topic: entry.topic.clone(),
+        topic_id: None,
+        partition: 0,
+        generation: entry.generation,
+        start: entry.start,
+        n: 1,
+        reason: ResolutionReason::Compaction,
+        files,
+    }
+}
+
 #[tokio::test]
 async fn a_resolution_explains_a_missing_file_and_a_smaller_one() {
     let mut archive = Archive::new(OutputFormat::Text).await;
@@ -260,21 +275,13 @@ async fn a_resolution_explains_a_missing_file_and_a_smaller_one() {
         records_digest: subset.records_digest,
         values_digest: subset.values_digest,
     };
-    let resolution = Resolution {
-        version: 1,
-        ledger: entry.ledger.clone(),
-        topic: entry.topic.clone(),
-        topic_id: None,
-        partition: 0,
-        generation: entry.generation,
-        start: entry.start,
-        n: 1,
-        reason: ResolutionReason::Compaction,
-        files: vec![
+    let resolution = resolution(
+        &entry,
+        vec![
             ResolvedFile { key: archive.key(0), outcome },
             ResolvedFile { key: gone, outcome: ResolvedOutcome::Absent },
         ],
-    };
+    );
     archive.ledger.create_resolution(&resolution).await.expect("creates");
     let key = archive.key(0);
     archive.upload(&entry, vec![(key, bytes, Some(subset.records_digest))]).await;
@@ -298,6 +305,20 @@ async fn a_resolution_explains_a_missing_file_and_a_smaller_one() {
     assert_eq!(json, right);
     let elsewhere = archive.audit(&Request { from: Some(offset(20)), ..Request::default() }).await;
     assert_eq!(elsewhere.topics[0].partitions[0].resolutions, []);
+}
+
+/// A process that had read all of a batch before compaction went on uploading after another one had resolved it.
+#[tokio::test]
+async fn a_resolved_file_may_still_be_whole() {
+    let mut archive = Archive::new(OutputFormat::Text).await;
+    let (bytes, whole) = archive.encode(archive.next, 10, "");
+    let entry = archive.manifest(20, vec![file_entry(archive.key(0), &whole, false)]).await;
+    let absent = ResolvedFile { key: archive.key(0), outcome: ResolvedOutcome::Absent };
+    archive.ledger.create_resolution(&resolution(&entry, vec![absent])).await.expect("creates");
+    archive.finds(&[]).await;
+    archive.upload(&entry, vec![(archive.key(0), bytes, Some(whole.records_digest))]).await;
+    archive.finds(&[]).await;
+    assert_eq!(archive.audit(&Request::default()).await.records, 10);
 }
 
 #[tokio::test]
