@@ -50,4 +50,8 @@ impl Environment for Fixed {
             _ => Err(io::ErrorKind::NotFound.into()),
         }
     }
+
+    fn bytes(&self, _path: &Path) -> io::Result<Vec<u8>> {
+        Err(io::ErrorKind::NotFound.into())
+    }
 }
