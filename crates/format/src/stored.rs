@@ -14,8 +14,6 @@ use crate::fields::Found;
 
 mod check;
 mod csv;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use check::check_output;
 

@@ -1,10 +1,12 @@
 use proptest::prelude::*;
 use secor_core::record::push_header;
+use secor_core::shape::SequenceCompression;
 
 use super::*;
 use crate::bad::BadReason;
-use crate::encode::tests::{all_outputs, long_file};
+use crate::encode::tests::long_file;
 use crate::encode::{Codec, FileEncoder, FileIdentity};
+use crate::stored::check_output;
 
 fn output(format: OutputFormat, compression: Compression, sequence_key: SequenceKey) -> Output {
     Output { format, compression, sequence_key, ..Output::default() }
@@ -194,6 +196,53 @@ fn the_digest_of_values_is_over_what_is_stored() {
     original.push(&record);
     assert_eq!(summary.records_digest, original.records());
     assert_ne!(summary.values_digest, original.values());
+}
+
+const ALL_CODECS: [Compression; 8] = [
+    Compression::None,
+    Compression::Gzip,
+    Compression::Zstd,
+    Compression::Snappy,
+    Compression::Lz4,
+    Compression::Bzip2,
+    Compression::Deflate,
+    Compression::Lzo,
+];
+
+/// Every format with every codec and framing that it has; of CSV a single column would be any bytes.
+fn all_outputs() -> Vec<Output> {
+    let mut all = Vec::new();
+    for compression in ALL_CODECS {
+        for framing in [None, Some(Framing::Hadoop), Some(Framing::Stream)] {
+            let output = |format| Output { framing, ..output(format, compression, SequenceKey::Offset) };
+            all.push(output(OutputFormat::Text));
+            let envelope = Output { content: Content::Envelope, ..output(OutputFormat::Json) };
+            all.push(Output { envelope_value: EnvelopeBytes::Base64, ..envelope.clone() });
+            all.push(envelope);
+            all.push(Output { content: Content::Envelope, ..output(OutputFormat::Avro) });
+            for sequence_compression in [SequenceCompression::Block, SequenceCompression::Record] {
+                for sequence_key in [SequenceKey::Offset, SequenceKey::Messagepack] {
+                    let output = output(OutputFormat::Sequence);
+                    all.push(Output { sequence_compression, sequence_key, ..output });
+                }
+            }
+        }
+    }
+    let is_possible = |output: &Output| {
+        let mut faults = 0;
+        check_output(output, &Default::default(), &mut |_, _, _| faults += 1);
+        faults == 0
+    };
+    all.retain(is_possible);
+    all
+}
+
+#[test]
+fn the_same_records_give_the_same_bytes() {
+    for output in all_outputs() {
+        let first = long_file(&output, |_, _, _, _| {});
+        assert!(first == long_file(&output, |_, _, _, _| {}), "{output:?}");
+    }
 }
 
 #[test]

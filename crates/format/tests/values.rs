@@ -7,9 +7,7 @@ use secor_core::shape::{
     Shape, Timestamp,
 };
 
-use crate::decode::{digest_file, read_file};
-use crate::encode::{Codec, FileEncoder, FileIdentity, FileSummary};
-use crate::route::Pipeline;
+use secor_format::{Codec, FileEncoder, FileIdentity, FileSummary, Pipeline, digest_file, read_file};
 
 fn shape(input: InputFormat, output: Output) -> Shape {
     Shape {
@@ -26,7 +24,7 @@ fn shape(input: InputFormat, output: Output) -> Shape {
 
 /// The records of JSON values in `golden_formats.py`, in a file of `output`.
 fn encoded(output: &Output) -> (Vec<u8>, FileSummary) {
-    let mut pipeline = Pipeline::new(&shape(InputFormat::Json, output.clone())).unwrap();
+    let mut pipeline = Pipeline::new(&shape(InputFormat::Json, output.clone())).expect("a possible shape");
     let (mut codec, mut out) = (Codec::new(output), Vec::new());
     let identity = FileIdentity { topic: "clicks".into(), partition: 3 };
     let mut encoder = FileEncoder::new(output, identity, &codec);
@@ -44,9 +42,9 @@ fn encoded(output: &Output) -> (Vec<u8>, FileSummary) {
         (300, Some(1), Some(b"k"), Some(r#"{"id":-1.50,"text":"","ok":false,"x":{"y":"NULL"}}"#), &[]),
     ];
     for (offset, timestamp, key, value, headers) in records {
-        let offset = Offset::new(offset).unwrap();
+        let offset = Offset::new(offset).expect("not negative");
         let record = Record { offset, timestamp, key, value: value.map(str::as_bytes), headers };
-        let routed = pipeline.route(&record, 0).unwrap();
+        let routed = pipeline.route(&record, 0).expect("a folder");
         encoder.append(&record, routed.value.as_deref(), routed.event_time, &mut codec, &mut out);
     }
     let summary = encoder.finish(&mut codec, &mut out);
@@ -70,14 +68,14 @@ fn goldens() -> Vec<(Output, &'static [u8], &'static str)> {
     vec![
         (
             Output { format: OutputFormat::Json, ..Output::default() },
-            include_bytes!("../../testdata/values.json"),
+            include_bytes!("../testdata/values.json"),
             "json_values",
         ),
-        (nested(), include_bytes!("../../testdata/envelope_nested.json"), "json_values"),
-        (Output { header_line: true, ..csv(&columns) }, include_bytes!("../../testdata/values.csv"), "csv_values"),
+        (nested(), include_bytes!("../testdata/envelope_nested.json"), "json_values"),
+        (Output { header_line: true, ..csv(&columns) }, include_bytes!("../testdata/values.csv"), "csv_values"),
         (
             Output { column_separator, null_text, ..csv(&columns) },
-            include_bytes!("../../testdata/values.tsv"),
+            include_bytes!("../testdata/values.tsv"),
             "tsv_values",
         ),
     ]
@@ -85,7 +83,7 @@ fn goldens() -> Vec<(Output, &'static [u8], &'static str)> {
 
 #[test]
 fn values_are_stored_as_the_goldens_say_and_read_back() {
-    let digests: serde_json::Value = serde_json::from_str(include_str!("../../testdata/digests_json.json")).unwrap();
+    let digests: serde_json::Value = serde_json::from_str(include_str!("../testdata/digests_json.json")).unwrap();
     for (output, golden, values) in goldens() {
         let (file, summary) = encoded(&output);
         assert_eq!(String::from_utf8_lossy(&file), String::from_utf8_lossy(golden));
@@ -121,7 +119,7 @@ fn space_around_json_and_a_value_that_is_null_keep_the_digest_of_values() {
         for value in ["null", " null\n", "\r\n[1,\n2]\t", "\"null\"", "{} ", "1"] {
             let value = Some(value.as_bytes());
             let record = Record { offset: Offset::ZERO, timestamp: None, key: None, value, headers: &[] };
-            let routed = pipeline.route(&record, 0).unwrap();
+            let routed = pipeline.route(&record, 0).expect("a folder");
             encoder.append(&record, routed.value.as_deref(), None, &mut codec, &mut out);
         }
         let summary = encoder.finish(&mut codec, &mut out);
