@@ -12,13 +12,12 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// The crates with a direction, and which of ours each may depend on.
-const CRATES: [(&str, &[&str]); 4] =
-    [
-        ("core", &[]),
-        ("format", &["secor-core"]),
-        ("secor", &["secor-core", "secor-format"]),
-        ("sim", &["secor-core", "secor-format"]),
-    ];
+const CRATES: [(&str, &[&str]); 4] = [
+    ("core", &[]),
+    ("format", &["secor-core"]),
+    ("secor", &["secor-core", "secor-format"]),
+    ("sim", &["secor-core", "secor-format"]),
+];
 
 /// What the pure crates never depend on: I/O, clocks of others, randomness, async.
 const IMPURE: [&str; 14] = [
