@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use crashlab::cluster::{Cluster, Release};
 use crashlab::control::{self, First};
-use crashlab::harness::S3;
+use crashlab::harness::{S3, Secor};
 use crashlab::matrix::{self, Membership};
 use crashlab::runner::{self, Outcome};
 use crashlab::samples::{Moment, median, sixth};
@@ -62,6 +62,21 @@ fn offsets_that_a_member_without_the_partition_commits() {
     let outcome = commits::run(cluster(), S3::shared(), Membership::Range, commits::Committer::Alive);
     expect_nothing_found(&outcome);
     assert!(outcome.remark.contains("set its offset back"), "{}", outcome.remark);
+}
+
+#[test]
+fn a_failpoint_that_does_not_exist_is_a_configuration_error() {
+    let mut secor = Secor::new(|folder| {
+        format!(
+            "[kafka]\nbrokers = [\"127.0.0.1:1\"]\ngroup = \"g\"\n[store]\nurl = \"file://{}/store\"\n\
+             [[archive]]\ntopics = [\"t\"]\n",
+            folder.display()
+        )
+    });
+    secor.set_env("SECOR_FAILPOINTS", "commit-sent=kill,each-file=die");
+    let finished = secor.run(&["run"]).expect_code(64);
+    assert!(finished.stderr.contains("SECOR_FAILPOINTS: `each-file=die` is no failpoint"), "{}", finished.stderr);
+    assert!(finished.stderr.contains("hint: write POINT[#HIT]=ACTION,...; points: before-manifest"));
 }
 
 #[test]
