@@ -13,11 +13,12 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
+
+use super::listener::Listener;
 
 /// Which requests are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,9 +85,8 @@ pub struct BatchName {
 }
 
 pub struct Gate {
-    address: SocketAddr,
     state: Arc<State>,
-    listener: Option<JoinHandle<()>>,
+    listener: Listener,
 }
 
 struct State {
@@ -124,25 +124,14 @@ impl Gate {
             inner: Mutex::default(),
             changed: Condvar::new(),
         });
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
         let serving = Arc::clone(&state);
-        let listener = thread::spawn(move || {
-            for client in listener.incoming() {
-                if serving.ended.load(Ordering::Relaxed) {
-                    return;
-                }
-                let serving = Arc::clone(&serving);
-                // a client that goes away is its own problem
-                thread::spawn(move || drop(client.and_then(|client| serving.serve(client))));
-            }
-        });
-        Self { address, state, listener: Some(listener) }
+        let listener = Listener::start(move |client| serving.serve(client));
+        Self { state, listener }
     }
 
     /// `http://host:port`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.listener.endpoint()
     }
 
     /// From now on requests fare like this; who is being slowed down is let go.
@@ -186,8 +175,6 @@ impl Drop for Gate {
     fn drop(&mut self) {
         self.state.ended.store(true, Ordering::Relaxed);
         self.release(Release::Drop);
-        drop(TcpStream::connect(self.address)); // wakes the listener
-        drop(self.listener.take().map(JoinHandle::join));
     }
 }
 

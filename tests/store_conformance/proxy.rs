@@ -4,10 +4,10 @@
 //! passed on as the client signed it.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::harness::Listener;
 
 /// What happens to PUTs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,50 +28,24 @@ pub enum Fault {
     EverybodyWins,
 }
 
-pub struct Proxy {
-    address: SocketAddr,
-    state: Arc<State>,
-    listener: Option<JoinHandle<()>>,
-}
+pub struct Proxy(Listener);
 
 struct State {
     upstream: String,
     fault: Fault,
     puts: AtomicU32,
-    ended: AtomicBool,
 }
 
 impl Proxy {
     /// `upstream` is `http://host:port`.
     pub fn start(upstream: &str, fault: Fault) -> Self {
         let upstream = upstream.strip_prefix("http://").expect("an endpoint without TLS").to_owned();
-        let state = Arc::new(State { upstream, fault, puts: AtomicU32::new(0), ended: AtomicBool::new(false) });
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
-        let serving = Arc::clone(&state);
-        let listener = thread::spawn(move || {
-            for client in listener.incoming() {
-                if serving.ended.load(Ordering::Relaxed) {
-                    return;
-                }
-                let serving = Arc::clone(&serving);
-                // A client that goes away is its own problem.
-                thread::spawn(move || drop(client.and_then(|client| serving.serve(client))));
-            }
-        });
-        Self { address, state, listener: Some(listener) }
+        let state = State { upstream, fault, puts: AtomicU32::new(0) };
+        Self(Listener::start(move |client| state.serve(client)))
     }
 
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
-    }
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        self.state.ended.store(true, Ordering::Relaxed);
-        drop(TcpStream::connect(self.address)); // wakes the listener
-        drop(self.listener.take().map(JoinHandle::join));
+        self.0.endpoint()
     }
 }
 

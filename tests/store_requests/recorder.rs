@@ -1,10 +1,10 @@
 //! A server that plays a cloud's part: it remembers every request and answers what a test says.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+
+use super::harness::Listener;
 
 /// A request as it came.
 #[derive(Clone, Debug)]
@@ -24,16 +24,14 @@ pub struct Answer {
 }
 
 pub struct Recorder {
-    address: SocketAddr,
     state: Arc<State>,
-    listener: Option<JoinHandle<()>>,
+    listener: Listener,
 }
 
 type Script = dyn Fn(&Request) -> Answer + Send + Sync;
 
 struct State {
     answer: Box<Script>,
-    ended: AtomicBool,
     requests: Mutex<Vec<Request>>,
 }
 
@@ -41,27 +39,15 @@ struct State {
 
 impl Recorder {
     pub fn start(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
-        let state =
-            Arc::new(State { answer: Box::new(answer), ended: AtomicBool::new(false), requests: Mutex::default() });
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("bound");
+        let state = Arc::new(State { answer: Box::new(answer), requests: Mutex::default() });
         let serving = Arc::clone(&state);
-        let listener = thread::spawn(move || {
-            for client in listener.incoming() {
-                if serving.ended.load(Ordering::Relaxed) {
-                    return;
-                }
-                let serving = Arc::clone(&serving);
-                // a client that goes away is its own problem
-                thread::spawn(move || drop(client.and_then(|client| serving.serve(client))));
-            }
-        });
-        Self { address, state, listener: Some(listener) }
+        let listener = Listener::start(move |client| serving.serve(client));
+        Self { state, listener }
     }
 
     /// `http://host:port`.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        self.listener.endpoint()
     }
 
     /// What came so far, oldest first.
@@ -75,14 +61,6 @@ impl Recorder {
         let requests = self.requests();
         let found = requests.iter().rev().find(|request| request.method == method).cloned();
         found.unwrap_or_else(|| panic!("no {method} in {requests:?}"))
-    }
-}
-
-impl Drop for Recorder {
-    fn drop(&mut self) {
-        self.state.ended.store(true, Ordering::Relaxed);
-        drop(TcpStream::connect(self.address)); // wakes the listener
-        drop(self.listener.take().map(JoinHandle::join));
     }
 }
 
