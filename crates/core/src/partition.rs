@@ -48,6 +48,8 @@ pub struct PartitionMachine {
     cut_wanted: Option<CutReason>,
     /// Retention has overtaken the position: the log begins here now.
     log_start_passed: Option<Offset>,
+    /// The log was read from where the chain ends: it reaches that far.
+    heard: bool,
     leaving: Option<CutReason>,
 }
 
@@ -223,6 +225,7 @@ impl PartitionMachine {
             open: None,
             cut_wanted: None,
             log_start_passed: None,
+            heard: false,
             leaving: None,
         }
     }
@@ -349,6 +352,7 @@ impl PartitionMachine {
         self.open = None;
         self.cut_wanted = None;
         self.log_start_passed = None;
+        self.heard = false;
     }
 
     fn chain(&self) -> &Chain {

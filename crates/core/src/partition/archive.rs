@@ -36,6 +36,7 @@ impl PartitionMachine {
             return;
         };
         assert!(position >= open.position, "position went back from {} to {position}", open.position);
+        self.heard = true;
         open.position = position;
         open.accumulated = accumulated;
         open.full = full;
@@ -75,10 +76,11 @@ impl PartitionMachine {
         let open = self.open.clone().expect("the archiving phase has an open batch");
         let wanted = self.cut_wanted.take();
         if let Some(until) = self.settings.until {
-            if open.start >= until {
+            // beyond the goal another process was faster, or the log is shorter than the chain: a fetch will tell
+            if open.start == until || (open.start > until && self.heard) {
                 return self.release(out);
             }
-            if open.position >= until {
+            if open.position >= until && self.heard {
                 self.leaving = self.leaving.or(Some(CutReason::UntilEnd));
             }
         }

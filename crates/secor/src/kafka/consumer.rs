@@ -1,29 +1,26 @@
 //! The consumer: one thread serves the group and delivers records.
 //!
-//! A partition that the group grants is paused before it is assigned, so librdkafka fetches nothing of its own accord.
-//! [`Consumer::start`] seeks and resumes; librdkafka may not be ready for that yet, then every [`Consumer::poll`] tries
-//! again. A partition that librdkafka gave up (`auto.offset.reset=error`) refuses to be sought: it is assigned anew.
-//! The order is always: pause, seek, forward, resume. While paused nothing can arrive anywhere; a successful seek
-//! proves that librdkafka has started the partition, so that no late stop can undo the forwarding; and a seek makes
-//! everything outdated that was fetched before it.
+//! Starting a partition is the hard part: `starting.rs` says why. `delivering.rs` makes deliveries of what arrives.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::types::RDKafkaRespErr as Code;
 use secor_core::ids::{Offset, TopicPartition};
 
 use super::client::{Client, Event, check_group_protocol};
 use super::error::KafkaError;
-use super::flow::{Admission, Flow, Flows, Phase};
+use super::flow::{Flow, Flows, Phase};
 use super::handle::Handle;
 use super::message::{Message, Slice};
 use super::native::PartitionList;
 use super::properties::Settings;
 use super::queue::Waker;
 use super::topics::{TopicSelection, TopicWatch};
+
+mod delivering;
+mod starting;
 
 /// Reads partitions, granted by a consumer group or named. Owned by one thread.
 pub struct Consumer {
@@ -97,11 +94,8 @@ pub trait RebalanceListener: Send {
 #[derive(Clone, Copy, Debug)]
 pub struct Ignored;
 
-const SEEK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often a partition is started again that librdkafka was not ready for.
 const START_RETRY: Duration = Duration::from_millis(10);
-/// A partition that can't be sought for this long is assigned anew.
-const START_PATIENCE: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl RebalanceListener for Ignored {
@@ -363,230 +357,9 @@ impl Consumer {
         self.subscribed = chosen;
         Ok(())
     }
-
-    // --- starting ---
-
-    fn start_again(&mut self, tp: &TopicPartition) {
-        let batch = self.batch_number;
-        if let Some(flow) = self.flows.of(tp).filter(|flow| flow.phase != Phase::Idle && !flow.choked) {
-            flow.start_again(batch, Instant::now());
-            self.launch_one(tp);
-        }
-    }
-
-    fn launch_one(&mut self, tp: &TopicPartition) {
-        let waiting = std::mem::replace(&mut self.starting, vec![tp.clone()]);
-        self.launch();
-        self.starting.extend(waiting.into_iter().filter(|other| other != tp));
-    }
-
-    /// Tries to start what is to be started; what librdkafka is not ready for stays in `starting`.
-    fn launch(&mut self) {
-        if self.starting.is_empty() {
-            return;
-        }
-        let mut list = PartitionList::new(self.starting.len());
-        let mut halted = Vec::new();
-        for tp in std::mem::take(&mut self.starting) {
-            let Some(flow) = self.flows.of(&tp) else { continue };
-            let Phase::Starting { leader_epoch, .. } = flow.phase else { continue };
-            if std::mem::take(&mut flow.halted) {
-                halted.push(tp);
-            } else {
-                list.add(&tp, flow.next.get(), leader_epoch);
-            }
-        }
-        self.seek(&list);
-        if !halted.is_empty() {
-            self.assign_anew(&halted);
-        }
-    }
-
-    fn seek(&mut self, list: &PartitionList) {
-        if list.is_empty() {
-            return;
-        }
-        self.client.pause(list);
-        let mut resumed = PartitionList::new(0);
-        for (tp, error) in self.client.seek(list, SEEK_TIMEOUT) {
-            let Some(flow) = self.flows.of(&tp) else { continue };
-            let Phase::Starting { since, .. } = flow.phase else { continue };
-            if error == Code::RD_KAFKA_RESP_ERR_NO_ERROR {
-                self.client.queue.forward(&tp);
-                flow.phase = Phase::Running;
-                resumed.add(&tp, flow.next.get(), None);
-            } else {
-                flow.halted = since.elapsed() > START_PATIENCE;
-                self.starting.push(tp);
-            }
-        }
-        self.client.resume(&resumed);
-    }
-
-    /// Gives partitions back to librdkafka that it has given up. With an eager protocol only all can be assigned.
-    fn assign_anew(&mut self, halted: &[TopicPartition]) {
-        let now = Instant::now();
-        let mut list = PartitionList::at(halted, 0);
-        self.starting.extend_from_slice(halted);
-        if !self.client.is_incremental() {
-            for flow in self.flows.iter().filter(|flow| !halted.contains(&flow.topic_partition)) {
-                list.add(&flow.topic_partition, 0, None);
-                if flow.phase == Phase::Running && !flow.choked {
-                    flow.start_again(self.batch_number, now);
-                    self.starting.push(flow.topic_partition.clone());
-                }
-            }
-        }
-        self.client.pause(&list);
-        for done in [self.client.unassign(&list), self.client.assign(&list)] {
-            if let Err(error) = done {
-                tracing::warn!(%error, "partitions not assigned anew, trying again");
-            }
-        }
-    }
-
-    // --- delivering ---
-
-    fn deliver_held(&mut self, deliver: &mut dyn FnMut(Delivery)) {
-        for tp in std::mem::take(&mut self.resumed) {
-            let Some(flow) = self.flows.of(&tp).filter(|flow| !flow.paused) else { continue };
-            self.held_bytes -= held_bytes(flow);
-            flow.held.drain(..).for_each(&mut *deliver);
-        }
-    }
-
-    fn deliver_batch(&mut self, max_records: usize, deliver: &mut dyn FnMut(Delivery)) {
-        self.batch_number += 1;
-        let mut batch = std::mem::take(&mut self.batch);
-        self.client.queue.take(&mut batch, max_records);
-        let runs: Vec<usize> = batch.chunk_by(same_run).map(<[Message]>::len).collect();
-        let mut messages = batch.drain(..);
-        for len in runs {
-            let run: Vec<Message> = messages.by_ref().take(len).collect();
-            match run[0].error() {
-                None => self.on_records(run, deliver),
-                Some(code) => self.on_event(&run[0], code, deliver),
-            }
-        }
-        drop(messages);
-        self.batch = batch;
-    }
-
-    fn on_records(&mut self, run: Vec<Message>, deliver: &mut dyn FnMut(Delivery)) {
-        let topic = run[0].topic().expect("a record has a topic");
-        let Some(flow) = self.flows.get(topic, run[0].partition()) else { return };
-        let Some(slice) = Slice::new(run, &flow.topic_partition, flow.next, &self.client) else { return };
-        match flow.admit(slice.first_offset(), self.batch_number) {
-            Admission::Drop => {}
-            Admission::FetchAgain => {
-                let tp = flow.topic_partition.clone();
-                self.start_again(&tp);
-            }
-            Admission::Hold if self.held_bytes + slice.bytes() > self.held_bytes_max => {
-                flow.choke(self.batch_number);
-                self.client.pause(&PartitionList::at(std::slice::from_ref(&flow.topic_partition), 0));
-            }
-            Admission::Hold => {
-                flow.took(slice.next_offset());
-                self.held_bytes += slice.bytes();
-                flow.held.push_back(Delivery::Records(slice));
-            }
-            Admission::Deliver => {
-                flow.took(slice.next_offset());
-                deliver(Delivery::Records(slice));
-            }
-        }
-    }
-
-    fn on_event(&mut self, event: &Message, code: Code, deliver: &mut dyn FnMut(Delivery)) {
-        let flow = event.topic().and_then(|topic| self.flows.get(topic, event.partition()));
-        let Some(flow) = flow else {
-            if code != Code::RD_KAFKA_RESP_ERR__PARTITION_EOF {
-                let error = with_reason(KafkaError::from_code("reading", code, None), event.text());
-                deliver(Delivery::Problem { topic_partition: None, error });
-            }
-            return;
-        };
-        let topic_partition = flow.topic_partition.clone();
-        match code {
-            Code::RD_KAFKA_RESP_ERR__PARTITION_EOF => {
-                if let Ok(position) = Offset::new(event.raw_offset()) {
-                    on_end(flow, position, self.batch_number, deliver);
-                }
-            }
-            Code::RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET => self.on_lost_position(&topic_partition, event, deliver),
-            Code::RD_KAFKA_RESP_ERR__BAD_MSG
-            | Code::RD_KAFKA_RESP_ERR__BAD_COMPRESSION
-            | Code::RD_KAFKA_RESP_ERR__UNDERFLOW
-            | Code::RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED
-            | Code::RD_KAFKA_RESP_ERR_INVALID_MSG
-                if flow.phase == Phase::Running =>
-            {
-                let position = flow.next;
-                self.stop(&topic_partition);
-                let error = with_reason(KafkaError::from_code("reading", code, None), event.text());
-                deliver(Delivery::Unreadable { topic_partition, position, error });
-            }
-            _ => {
-                let error = KafkaError::from_code("reading", code, Some(&topic_partition));
-                let error = with_reason(error, event.text());
-                deliver(Delivery::Problem { topic_partition: Some(topic_partition), error });
-            }
-        }
-    }
-
-    /// librdkafka has given the partition up because the broker or its epochs deny the position.
-    fn on_lost_position(&mut self, tp: &TopicPartition, event: &Message, deliver: &mut dyn FnMut(Delivery)) {
-        let flow = self.flows.of(tp).expect("found by the caller");
-        flow.halted = true;
-        let elsewhere = event.raw_offset() >= 0 && event.raw_offset() != flow.next.get();
-        match flow.phase {
-            Phase::Idle => {}
-            // Not about where we want to read: librdkafka went there by itself, or before the last start.
-            Phase::Running if elsewhere => self.start_again(tp),
-            Phase::Starting { .. } => self.start_again(tp),
-            Phase::Running => {
-                let (topic_partition, position, reason) = (tp.clone(), flow.next, event.text());
-                flow.phase = Phase::Idle;
-                deliver(if is_truncation(&reason) {
-                    Delivery::Truncated { topic_partition, position, reason }
-                } else {
-                    Delivery::OutOfRange { topic_partition, position, reason }
-                });
-            }
-        }
-    }
-}
-
-fn on_end(flow: &mut Flow, position: Offset, batch: u64, deliver: &mut dyn FnMut(Delivery)) {
-    let admission = flow.admit(flow.next, batch);
-    if admission == Admission::Drop || !flow.reached_end(position) {
-        return;
-    }
-    let end = Delivery::EndOfPartition { topic_partition: flow.topic_partition.clone(), position };
-    match admission {
-        Admission::Hold => flow.held.push_back(end),
-        _ => deliver(end),
-    }
-}
-
-fn same_run(a: &Message, b: &Message) -> bool {
-    a.source() == b.source() && a.error().is_none() && b.error().is_none()
 }
 
 fn held_bytes(flow: &Flow) -> usize {
     let bytes = |held: &Delivery| if let Delivery::Records(slice) = held { slice.bytes() } else { 0 };
     flow.held.iter().map(bytes).sum()
-}
-
-/// librdkafka tells a truncated log from a position out of range by its words only.
-fn is_truncation(reason: &str) -> bool {
-    reason.contains("truncation") || reason.contains("No epoch found")
-}
-
-fn with_reason(error: KafkaError, reason: String) -> KafkaError {
-    match error {
-        KafkaError::Broker { what, code, .. } => KafkaError::Broker { what, code, reason },
-        other => other,
-    }
 }
