@@ -2,6 +2,8 @@
 //! Method: start each server, take something through it, look at it with other people's code, and see that it is gone
 //! afterwards.
 
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::time::Duration;
 
 use object_store::aws::AmazonS3Builder;
@@ -10,7 +12,7 @@ use object_store::{ObjectStore as _, ObjectStoreExt as _, PutMode};
 
 mod harness;
 
-use harness::{Kafka, S3, Secor, eventually, java, python};
+use harness::{Gate, Kafka, Listener, S3, Secor, eventually, java, python};
 
 #[test]
 fn records_come_back_from_kafka_in_order() {
@@ -142,4 +144,23 @@ fn waiting_ends_with_the_value_or_says_what_was_waited_for() {
     let waited = std::panic::catch_unwind(|| eventually(Duration::ZERO, "godot", || None::<()>));
     let message = waited.expect_err("nothing comes").downcast::<String>().expect("a formatted message");
     assert!(message.contains("in vain for godot"), "{message}");
+}
+
+/// A client that is not told keeps the connection and sends its next request into a closed one: a reset that no weather
+/// ordered.
+#[test]
+fn a_gate_says_that_its_connections_end_even_if_the_server_behind_it_does_not() {
+    let server = Listener::start(|mut client| {
+        let head = BufReader::new(&client).lines().map_while(Result::ok);
+        let words = head.take_while(|line| !line.is_empty()).count();
+        assert!(words > 1, "a request line and a header");
+        client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
+    });
+    let gate = Gate::start(&server.endpoint());
+    let address = gate.endpoint().replace("http://", "");
+    let mut client = TcpStream::connect(address).expect("the gate listens");
+    client.write_all(b"GET /x HTTP/1.1\r\nHost: gate\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    client.read_to_string(&mut answer).expect("answered");
+    assert_eq!(answer, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi");
 }

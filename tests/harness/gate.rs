@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::listener::Listener;
+use super::listener::{Listener, last_of_its_connection};
 
 /// Which requests are held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -248,7 +248,7 @@ impl State {
             target: message.target.clone(),
             status: status.unwrap_or_default(),
         });
-        Ok(answer)
+        Ok(last_of_its_connection(answer))
     }
 }
 

@@ -40,6 +40,15 @@ impl Listener {
     }
 }
 
+/// An answer that was passed on, with word that the connection ends with it. Not every server says so when it was asked
+/// to close; without it the client keeps the connection for its next request and meets a reset.
+pub fn last_of_its_connection(mut answer: Vec<u8>) -> Vec<u8> {
+    if let Some(end) = answer.windows(2).position(|pair| pair == b"\r\n") {
+        answer.splice(end + 2..end + 2, *b"Connection: close\r\n");
+    }
+    answer
+}
+
 impl Drop for Listener {
     fn drop(&mut self) {
         self.ended.store(true, Ordering::Relaxed);

@@ -31,7 +31,7 @@ pub use archive::{Archive, Found, Slot};
 pub use clouds::{Azure, Gcs};
 pub use gate::{BatchName, Gate, Hold, Release, Request, Weather};
 pub use kafka::{Consumed, Kafka};
-pub use listener::Listener;
+pub use listener::{Listener, last_of_its_connection};
 pub use python::{java, python};
 pub use s3::S3;
 pub use secor::{Finished, Process, Secor};

@@ -13,6 +13,7 @@ mod admin;
 mod leaving;
 mod limits;
 mod staging;
+mod starting;
 mod topics;
 mod transactions;
 

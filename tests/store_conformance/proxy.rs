@@ -7,7 +7,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::harness::Listener;
+use super::harness::{Listener, last_of_its_connection};
 
 /// What happens to PUTs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl State {
         server.write_all(request)?;
         let mut answer = Vec::new();
         server.read_to_end(&mut answer)?;
-        Ok(answer)
+        Ok(last_of_its_connection(answer))
     }
 }
 

@@ -32,7 +32,7 @@ pub use status::{Overview, RefusalRow, Registry, Row};
 use crate::config::{Config, OnRefused};
 use crate::kafka::{self, BadPattern, Consumer, KafkaError, TopicSelection};
 use crate::ledger::{Ledger, LedgerError};
-use crate::store::{self, Backoff, Retry, StoreError, retry};
+use crate::store::{self, Backoff, Retry, StoreError, retry, retry_for};
 use crate::worker::budget::{Budget, Resource};
 use crate::worker::staging::Staging;
 use crate::worker::{Message, Outside, Pool};
@@ -47,6 +47,8 @@ const WATCH_INTERVAL: Duration = Duration::from_millis(200);
 const LAG_INTERVAL: Duration = Duration::from_secs(10);
 /// How long one question to Kafka may take.
 pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long requests to the store may fail at the start before that is an error.
+const STORE_PATIENCE: Duration = Duration::from_secs(10);
 /// After `shutdown_timeout`, how long the last bits may take.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -119,7 +121,8 @@ impl Service {
         let staging = Staging::open(&config.staging.path, Arc::clone(&budget))
             .map_err(|source| StartError::Staging { path: config.staging.path.display().to_string(), source })?;
         let opened = store::open(&settings::store(&config))?;
-        let ledger = Ledger::open_or_create(opened, Arbiter::Store).await?;
+        let open = || Ledger::open_or_create(Arc::clone(&opened), Arbiter::Store);
+        let ledger = retry_for(STORE_PATIENCE, "open the ledger", LedgerError::is_transient, open).await?;
         let slot = Arc::new(OnceLock::new());
         let consumer = connect(&config, &errands, Listener(Arc::clone(&slot))).await?;
         let (world, consumer) = populate(&config, &errands, ledger, budget, consumer).await?;

@@ -41,7 +41,7 @@ use secor_core::ids::Digest;
 pub use self::checksum::{BadChecksum, Checksum};
 pub use self::error::{Class, Operation, StoreError};
 pub use self::probe::{ProbeFailure, ProbeReport, probe};
-pub use self::retry::{Backoff, Retry, Stopped, retry};
+pub use self::retry::{Backoff, Retry, Stopped, retry, retry_for};
 use self::settings::Location;
 pub use crate::config::{
     Azure as AzureSettings, File as FileSettings, Gs as GsSettings, S3 as S3Settings, Secret, Sse,

@@ -5,8 +5,10 @@
 //! Ten keys, each wanted by eight creators at once: exactly one may win each, everybody must read the winner's bytes at
 //! once, and the listing must show the key.
 //!
-//! A winner whose answer was lost looks like no winner. That is no proof of anything, so such a round is repeated under
-//! another key. Keys are random, lie under `_secor/probe/`, and are deleted afterwards as far as the store allows it.
+//! A winner whose answer was lost looks like no winner, and a request that failed on the network might have been the
+//! second winner. Neither proves anything, so such a round is repeated under another key: the first kind a few times,
+//! the second for some seconds, after which the store counts as down. Two winners are two, whatever else failed. Keys
+//! are random, lie under `_secor/probe/`, and are deleted afterwards as far as the store allows it.
 //!
 //! What it can't see: a store that is exclusive only within one of its regions, or only today.
 
@@ -17,7 +19,7 @@ use futures::future::join_all;
 use futures::stream::{self, StreamExt, TryStreamExt};
 use rand::Rng;
 
-use super::{Attributes, Create, Payload, Store, StoreError};
+use super::{Attributes, Class, Create, Payload, Store, StoreError, retry_for};
 
 /// Keys that have to go right.
 pub const ROUNDS: usize = 10;
@@ -27,6 +29,10 @@ pub const CREATORS: usize = 8;
 const ROUNDS_AT_ONCE: usize = 4;
 /// Keys tried for one round before silence counts as an answer.
 const KEYS_PER_ROUND_MAX: usize = 3;
+/// How long a round is repeated because a request failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Keys of one run that are looked for: a round that fails fast and slowly needs a few dozen.
+const LISTED_MAX: usize = 1000;
 const FOLDER: &str = "_secor/probe";
 
 /// A store that passed.
@@ -59,12 +65,16 @@ pub enum ProbeFailure {
 /// # Errors
 /// [`ProbeFailure`]; only [`ProbeFailure::Store`] is worth another try.
 pub async fn probe(store: &dyn Store) -> Result<ProbeReport, ProbeFailure> {
+    probe_within(store, PATIENCE).await
+}
+
+async fn probe_within(store: &dyn Store, patience: Duration) -> Result<ProbeReport, ProbeFailure> {
     let began = Instant::now();
     let run: u128 = rand::rng().random();
     let name = format!("{run:032x}");
-    let rounds = stream::iter(0..ROUNDS).map(|round| contest(store, &name, round)).buffered(ROUNDS_AT_ONCE);
+    let rounds = stream::iter(0..ROUNDS).map(|round| contest(store, &name, round, patience)).buffered(ROUNDS_AT_ONCE);
     let verdict = match rounds.try_collect::<Vec<String>>().await {
-        Ok(keys) => check_listing(store, &name, &keys).await,
+        Ok(keys) => check_listing(store, &name, &keys, patience).await,
         Err(failure) => Err(failure),
     };
     let leftovers = clean_up(store, &name).await;
@@ -87,43 +97,58 @@ impl ProbeFailure {
 }
 
 /// One round; returns the key that was contested.
-async fn contest(store: &dyn Store, run: &str, round: usize) -> Result<String, ProbeFailure> {
-    let mut key = String::new();
-    for attempt in 0..KEYS_PER_ROUND_MAX {
-        key = key_of(run, round, attempt);
-        let payloads: Vec<Bytes> = (0..CREATORS).map(|creator| format!("{key} by creator {creator}").into()).collect();
-        let attributes = Attributes { content_type: Some("text/plain".to_owned()), ..Attributes::default() };
-        let answers =
-            join_all(payloads.iter().map(|bytes| store.create(&key, Payload::Bytes(bytes.clone()), &attributes))).await;
-        let answers = answers.into_iter().collect::<Result<Vec<Create>, StoreError>>()?;
-
-        let winners: Vec<&Bytes> = std::iter::zip(&payloads, &answers)
-            .filter_map(|(bytes, answer)| matches!(answer, Create::Created(_)).then_some(bytes))
-            .collect();
-        let reads = join_all((0..CREATORS).map(|_| store.get(&key))).await;
-        let reads = reads.into_iter().collect::<Result<Vec<Option<Bytes>>, StoreError>>()?;
-        match winners[..] {
-            [winner] if reads.iter().all(|read| read.as_ref() == Some(winner)) => return Ok(key),
-            [_] => return Err(ProbeFailure::Stale(key)),
-            [] => {}
-            _ => return Err(ProbeFailure::NotExclusive { key, winners: winners.len() }),
+async fn contest(store: &dyn Store, run: &str, round: usize, patience: Duration) -> Result<String, ProbeFailure> {
+    let mut keys = (0..).map(|attempt: usize| key_of(run, round, attempt));
+    let mut next_key = || keys.next().expect("numbers never end");
+    for silent in 1.. {
+        let (key, won) = retry_for(patience, "probe the store", is_transient, || race(store, next_key())).await?;
+        if won {
+            return Ok(key);
+        }
+        if silent == KEYS_PER_ROUND_MAX {
+            return Err(ProbeFailure::NoWinner(key));
         }
     }
-    Err(ProbeFailure::NoWinner(key))
+    unreachable!("the limit was met")
 }
 
-async fn check_listing(store: &dyn Store, run: &str, keys: &[String]) -> Result<(), ProbeFailure> {
-    let listed = list(store, run).await?;
+/// Lets all creators want the key at once. Was one of them told that it won? That nobody was proves nothing.
+async fn race(store: &dyn Store, key: String) -> Result<(String, bool), ProbeFailure> {
+    let payloads: Vec<Bytes> = (0..CREATORS).map(|creator| format!("{key} by creator {creator}").into()).collect();
+    let attributes = Attributes { content_type: Some("text/plain".to_owned()), ..Attributes::default() };
+    let answers =
+        join_all(payloads.iter().map(|bytes| store.create(&key, Payload::Bytes(bytes.clone()), &attributes))).await;
+    let winners: Vec<&Bytes> = std::iter::zip(&payloads, &answers)
+        .filter_map(|(bytes, answer)| matches!(answer, Ok(Create::Created(_))).then_some(bytes))
+        .collect();
+    if winners.len() > 1 {
+        return Err(ProbeFailure::NotExclusive { winners: winners.len(), key });
+    }
+    answers.into_iter().collect::<Result<Vec<Create>, StoreError>>()?;
+    let Some(winner) = winners.first() else { return Ok((key, false)) };
+    let reads = join_all((0..CREATORS).map(|_| store.get(&key))).await;
+    let reads = reads.into_iter().collect::<Result<Vec<Option<Bytes>>, StoreError>>()?;
+    if reads.iter().all(|read| read.as_ref() == Some(winner)) { Ok((key, true)) } else { Err(ProbeFailure::Stale(key)) }
+}
+
+async fn check_listing(store: &dyn Store, run: &str, keys: &[String], patience: Duration) -> Result<(), ProbeFailure> {
+    let look = || async { Ok::<_, ProbeFailure>(list(store, run).await?) };
+    let listed = retry_for(patience, "probe the store", is_transient, look).await?;
     match keys.iter().find(|key| !listed.contains(key)) {
         Some(key) => Err(ProbeFailure::Unlisted(key.clone())),
         None => Ok(()),
     }
 }
 
+/// Whether it is the network, or a store in trouble, that failed.
+fn is_transient(failure: &ProbeFailure) -> bool {
+    matches!(failure, ProbeFailure::Store(error) if error.class == Class::Unavailable)
+}
+
 /// The keys of this run, as the store lists them.
 async fn list(store: &dyn Store, run: &str) -> Result<Vec<String>, StoreError> {
     let start = format!("{FOLDER}/{run}");
-    let listed = store.list(FOLDER, Some(&start), ROUNDS * KEYS_PER_ROUND_MAX).await?;
+    let listed = store.list(FOLDER, Some(&start), LISTED_MAX).await?;
     Ok(listed.into_iter().map(|object| object.key).filter(|key| key.starts_with(&start)).collect())
 }
 

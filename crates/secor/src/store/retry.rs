@@ -86,6 +86,30 @@ where
     unreachable!("pauses never end")
 }
 
+/// The same for `patience`: a failure after it is final. A try that is under way then is not cut short.
+///
+/// # Errors
+/// The last one.
+pub async fn retry_for<T, E, F>(
+    patience: Duration,
+    what: &str,
+    transient: impl Fn(&E) -> bool,
+    operation: impl FnMut() -> F,
+) -> Result<T, E>
+where
+    E: fmt::Display,
+    F: Future<Output = Result<T, E>>,
+{
+    let deadline = Instant::now() + patience;
+    let backoff = Backoff { max: Duration::from_secs(1), ..Backoff::default() };
+    let again = |error: &E| transient(error) && Instant::now() < deadline;
+    match retry(Retry { backoff, ..Retry::new(what) }, again, std::future::pending(), operation).await {
+        Ok(value) => Ok(value),
+        Err(Stopped::Failed(error)) => Err(error),
+        Err(Stopped::Cancelled(_)) => unreachable!("nobody calls it off"),
+    }
+}
+
 // === impl Backoff ===
 
 impl Backoff {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
@@ -21,6 +22,14 @@ enum Fault {
     StaleRead,
     Unlisted,
     NoDelete,
+    /// So many creates are never answered, one of each key at most.
+    Failing {
+        creates: usize,
+    },
+    /// As `TwoWinners`, and one creator of each key is never answered.
+    TwoWinnersAndAFailure,
+    /// The first listing fails.
+    FailingListing,
     Down,
 }
 
@@ -29,11 +38,12 @@ enum Fault {
 struct Memory {
     fault: Fault,
     objects: Mutex<BTreeMap<String, Bytes>>,
+    failures: AtomicUsize,
 }
 
 impl Memory {
     fn with(fault: Fault) -> Self {
-        Self { fault, objects: Mutex::default() }
+        Self { fault, objects: Mutex::default(), failures: AtomicUsize::default() }
     }
 
     fn error(&self, operation: Operation) -> StoreError {
@@ -49,7 +59,16 @@ impl Store for Memory {
         }
         let info = ObjectInfo { size: payload.size(), ..ObjectInfo::default() };
         let Payload::Bytes(bytes) = payload else { unreachable!("the probe stores bytes") };
-        let blind = self.fault == Fault::TwoWinners && bytes.ends_with(b"7");
+        let failures_max = match self.fault {
+            Fault::Failing { creates } => creates,
+            Fault::TwoWinnersAndAFailure => usize::MAX,
+            _ => 0,
+        };
+        if bytes.ends_with(b"3") && self.failures.fetch_add(1, Ordering::Relaxed) < failures_max {
+            return Err(self.error(Operation::Create));
+        }
+        let two_win = matches!(self.fault, Fault::TwoWinners | Fault::TwoWinnersAndAFailure);
+        let blind = two_win && bytes.ends_with(b"7");
         let mut objects = self.objects.lock().expect("no panic");
         if objects.contains_key(key) && !blind {
             return Ok(Create::Exists(info));
@@ -79,6 +98,9 @@ impl Store for Memory {
     }
 
     async fn list(&self, prefix: &str, start_after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
+        if self.fault == Fault::FailingListing && self.failures.fetch_add(1, Ordering::Relaxed) == 0 {
+            return Err(self.error(Operation::List));
+        }
         let objects = self.objects.lock().expect("no panic");
         let skipped = usize::from(self.fault == Fault::Unlisted);
         let below =
@@ -153,7 +175,23 @@ async fn a_store_without_delete_passes_and_the_leftovers_are_named() {
 
 #[tokio::test]
 async fn a_store_that_is_down_is_not_judged() {
-    let failure = probe(&Memory::with(Fault::Down)).await.expect_err("it is down");
+    let down = Memory::with(Fault::Down);
+    let failure = probe_within(&down, Duration::from_millis(1)).await.expect_err("it is down");
     assert!(matches!(&failure, ProbeFailure::Store(error) if error.class == Class::Unavailable), "{failure:?}");
     assert!(!failure.hint().contains("sql"));
+}
+
+#[tokio::test]
+async fn a_request_that_fails_proves_nothing_and_another_key_is_tried() {
+    let store = Memory::with(Fault::Failing { creates: 5 });
+    let report = probe(&store).await.expect("the failures were the network's");
+    assert_eq!(report.leftovers, [""; 0]);
+    assert_eq!(store.failures.load(Ordering::Relaxed), 5 + ROUNDS, "five rounds were repeated");
+    probe(&Memory::with(Fault::FailingListing)).await.expect("it is listed the second time");
+}
+
+#[tokio::test]
+async fn two_winners_are_two_whatever_else_failed() {
+    let failure = probe(&Memory::with(Fault::TwoWinnersAndAFailure)).await.expect_err("two won");
+    assert!(matches!(failure, ProbeFailure::NotExclusive { winners: 2, .. }), "{failure:?}");
 }
