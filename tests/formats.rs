@@ -15,7 +15,7 @@ const RECORDS: i64 = 400;
 const TIME_MS: i64 = 951_868_799_999;
 
 /// Topic, its archive's keys, and what the format keeps beside the value.
-const ARCHIVES: [(&str, &str, &[&str]); 5] = [
+const ARCHIVES: [(&str, &str, &[&str]); 6] = [
     ("formats_text", r#"output = { compression = "lzo" }"#, &[]),
     ("formats_json", r#"output = { format = "json", compression = "snappy", framing = "stream" }"#, &["null"]),
     ("formats_csv", r#"output = { format = "csv", columns = ["id", "text"], compression = "bzip2" }"#, &[]),
@@ -27,6 +27,11 @@ const ARCHIVES: [(&str, &str, &[&str]); 5] = [
     (
         "formats_avro",
         r#"output = { format = "avro", content = "envelope", compression = "zstd" }"#,
+        &["null", "offset", "timestamp", "key", "headers"],
+    ),
+    (
+        "formats_parquet",
+        r#"output = { format = "parquet", content = "envelope", compression = "zstd", row_group_rows = 40 }"#,
         &["null", "offset", "timestamp", "key", "headers"],
     ),
 ];

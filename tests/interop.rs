@@ -152,7 +152,7 @@ fn encoded(output: &Output, records: &[Owned]) -> Vec<u8> {
 /// Name, codec, and the framing with its name.
 type NamedCodec = (&'static str, Compression, Option<(&'static str, Framing)>);
 
-const CODECS: [NamedCodec; 10] = [
+const CODECS: [NamedCodec; 11] = [
     ("none", Compression::None, None),
     ("gzip", Compression::Gzip, None),
     ("zstd", Compression::Zstd, None),
@@ -163,12 +163,13 @@ const CODECS: [NamedCodec; 10] = [
     ("bzip2", Compression::Bzip2, None),
     ("deflate", Compression::Deflate, None),
     ("lzo", Compression::Lzo, None),
+    ("brotli", Compression::Brotli, None),
 ];
 
 /// Name for the Python program, for the table, extension, file of what is expected, output.
 type Format = (&'static str, &'static str, &'static str, &'static str, Output);
 
-fn formats() -> [Format; 8] {
+fn formats() -> [Format; 9] {
     let columns = ["id", "text", "time", "x.y"].map(str::to_owned).to_vec();
     let base64 = EnvelopeBytes::Base64;
     let base64 = Output { envelope_key: base64, envelope_value: base64, envelope_headers: base64, ..Output::default() };
@@ -184,6 +185,13 @@ fn formats() -> [Format; 8] {
         ("envelope", "`json` envelope", "json", "envelopes.jsonl", json(Output::default())),
         ("envelope_base64", "`json` envelope in base64", "json", "envelopes.jsonl", json(base64)),
         ("avro", "`avro` envelope", "avro", "envelopes.jsonl", envelope(OutputFormat::Avro, Output::default())),
+        (
+            "parquet",
+            "`parquet` envelope",
+            "parquet",
+            "envelopes.jsonl",
+            envelope(OutputFormat::Parquet, Output { row_group_rows: 1_000, ..Output::default() }),
+        ),
         ("sequence_block", "`sequence` by blocks", "seq", "", sequence(SequenceCompression::Block)),
         ("sequence_record", "`sequence` by records", "seq", "", sequence(SequenceCompression::Record)),
     ]
@@ -193,12 +201,13 @@ fn formats() -> [Format; 8] {
 /// matters to the reader.
 fn is_tried(format: &str, codec: &str, framing: Option<&str>) -> bool {
     match format {
-        "text" => true,
+        "text" => codec != "brotli",
+        "parquet" => !matches!(codec, "bzip2" | "deflate" | "lzo") && framing != Some("hadoop"),
         "avro" => {
             matches!(codec, "none" | "deflate" | "zstd" | "bzip2") || (codec, framing) == ("snappy", Some("hadoop"))
         }
-        "sequence_block" => codec != "lzo" && framing != Some("stream"),
-        "sequence_record" => !matches!(codec, "lzo" | "none") && framing != Some("stream"),
+        "sequence_block" => !matches!(codec, "lzo" | "brotli") && framing != Some("stream"),
+        "sequence_record" => !matches!(codec, "lzo" | "none" | "brotli") && framing != Some("stream"),
         _ => matches!(codec, "none" | "gzip" | "zstd"),
     }
 }
@@ -213,7 +222,7 @@ fn cases() -> Vec<Case> {
             let framing = framing.filter(|_| format == "text");
             // DuckDB goes by the end of the name
             let end = match codec {
-                "gzip" if extension != "seq" => ".gz",
+                "gzip" if !matches!(extension, "seq" | "parquet") => ".gz",
                 "zstd" if extension == "txt" || extension == "json" || extension == "csv" => ".zst",
                 _ => "",
             };

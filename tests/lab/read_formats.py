@@ -25,6 +25,7 @@ import fastavro
 import pyarrow
 import pyarrow.csv
 import pyarrow.json
+import pyarrow.parquet
 import snappy
 
 PROGRAMS = {"gzip": ["gzip", "-dc"], "zstd": ["zstd", "-qdc"], "bzip2": ["bzip2", "-dc"], "lzo": ["lzop", "-dc"],
@@ -195,6 +196,20 @@ def apache_avro_envelopes(path):
         return avro_envelopes(reader)
 
 
+def arrow_parquet_envelopes(path):
+    table = pyarrow.parquet.read_table(str(path))
+    at = table.schema.get_field_index("timestamp")
+    milliseconds = table["timestamp"].cast(pyarrow.int64())
+    return avro_envelopes(table.set_column(at, "timestamp", milliseconds).to_pylist())
+
+
+def duckdb_parquet_envelopes(path):
+    result = duckdb.execute('SELECT "offset", epoch_ms(timestamp) AS timestamp, key, value, headers FROM read_parquet(?)',
+                            [str(path)])
+    names = [column[0] for column in result.description]
+    return avro_envelopes(dict(zip(names, row)) for row in result.fetchall())
+
+
 def readers(item):
     """Name, reader, what it should find."""
     expected = pathlib.Path(item["expected"])
@@ -219,6 +234,9 @@ def readers(item):
     elif format == "avro":
         yield "fastavro", fastavro_envelopes, rows_of(expected)
         yield "Apache avro (Python)", apache_avro_envelopes, rows_of(expected)
+    elif format == "parquet":
+        yield "pyarrow", arrow_parquet_envelopes, rows_of(expected)
+        yield "DuckDB", duckdb_parquet_envelopes, rows_of(expected)
 
 
 def difference(found, expected):

@@ -208,6 +208,7 @@ pub fn extension(output: &Output) -> Cow<'_, str> {
         Compression::Bzip2 => ".bz2",
         Compression::Deflate => ".deflate",
         Compression::Lzo => ".lzo",
+        Compression::Brotli => ".br",
     };
     match output.format {
         OutputFormat::Text | OutputFormat::Sequence => Cow::Borrowed(codec),
@@ -215,6 +216,7 @@ pub fn extension(output: &Output) -> Cow<'_, str> {
         OutputFormat::Csv => Cow::Owned(format!(".csv{codec}")),
         // the codec is within the file
         OutputFormat::Avro => Cow::Borrowed(".avro"),
+        OutputFormat::Parquet => Cow::Borrowed(".parquet"),
     }
 }
 

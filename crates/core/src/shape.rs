@@ -203,7 +203,7 @@ pub struct Output {
     #[serde(default)]
     pub compression: Compression,
     /// The codec's level: gzip 1 to 12 (default 6), zstd 1 to 22 (default 3), deflate 1 to 9 (default 6), bzip2 1 to 9
-    /// (default 9).
+    /// (default 9), brotli 1 to 11 (default 4).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub level: Option<u8>,
     /// How blocks of `snappy` (default `hadoop`) and `lz4` (default `stream`) are put together.
@@ -216,7 +216,7 @@ pub struct Output {
     pub sequence_compression: SequenceCompression,
     #[serde(default)]
     pub sequence_key: SequenceKey,
-    /// Of `json` and `avro`.
+    /// Of `json`, `avro` and `parquet`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub content: Content,
     /// Of the envelope of `json`.
@@ -240,6 +240,21 @@ pub struct Output {
     /// Of `csv`: is the first line of a file the columns' names?
     #[serde(default, skip_serializing_if = "is_default")]
     pub header_line: bool,
+    /// Of `parquet`: a row group ends with this many rows.
+    #[serde(default = "row_group_rows", skip_serializing_if = "is_row_group_rows")]
+    pub row_group_rows: u64,
+    /// Of `parquet`: or with this many bytes of rows, uncompressed.
+    #[serde(default = "row_group_bytes", skip_serializing_if = "is_row_group_bytes")]
+    pub row_group_bytes: u64,
+    /// Of `parquet`: are values that repeat written once?
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub dictionary: bool,
+    /// Of `parquet`.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub statistics: Statistics,
+    /// Of `parquet`: paths of columns that have a bloom filter in each row group.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bloom_filters: Vec<String>,
     /// Replaces the extension of the codec, with its dot; may be empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub extension: Option<String>,
@@ -259,6 +274,8 @@ pub enum OutputFormat {
     Sequence,
     /// Avro object container file.
     Avro,
+    /// Apache Parquet.
+    Parquet,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -275,6 +292,8 @@ pub enum Compression {
     Deflate,
     /// As the program `lzop` writes it.
     Lzo,
+    /// Within Parquet.
+    Brotli,
 }
 
 /// How the blocks of a codec that has no single container become a file.
@@ -296,6 +315,18 @@ pub enum Content {
     Value,
     /// Offset, timestamp, key, headers and value.
     Envelope,
+}
+
+/// Of what a Parquet file tells the smallest and largest value, so that readers can skip it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Statistics {
+    None,
+    /// Each column of a row group.
+    RowGroup,
+    /// And each page, by the page index.
+    #[default]
+    Page,
 }
 
 /// How bytes are written into a JSON envelope.
@@ -383,6 +414,11 @@ impl Default for Output {
             column_separator: comma(),
             null_text: String::new(),
             header_line: false,
+            row_group_rows: row_group_rows(),
+            row_group_bytes: row_group_bytes(),
+            dictionary: true,
+            statistics: Statistics::default(),
+            bloom_filters: Vec::new(),
             extension: None,
         }
     }
@@ -417,6 +453,30 @@ fn comma() -> String {
 
 fn is_comma(text: &str) -> bool {
     text == ","
+}
+
+fn row_group_rows() -> u64 {
+    1_000_000
+}
+
+fn is_row_group_rows(rows: &u64) -> bool {
+    *rows == row_group_rows()
+}
+
+fn row_group_bytes() -> u64 {
+    64 << 20
+}
+
+fn is_row_group_bytes(bytes: &u64) -> bool {
+    *bytes == row_group_bytes()
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(flag: &bool) -> bool {
+    *flag
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -45,13 +45,15 @@ pub enum BadReason {
     DelimiterInValue,
     /// Output `csv`: a column is an object, an array or no text.
     ColumnNotScalar,
+    /// Output of columns: one can't hold what the record has for it.
+    ColumnMismatch,
 }
 
 // === impl BadReason ===
 
 impl BadReason {
     /// In the order of their declaration.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::NotJson,
         Self::NotUtf8,
         Self::NoMatch,
@@ -66,6 +68,7 @@ impl BadReason {
         Self::IllegalOutputPartition,
         Self::DelimiterInValue,
         Self::ColumnNotScalar,
+        Self::ColumnMismatch,
     ];
 
     /// The persisted word.
@@ -86,6 +89,7 @@ impl BadReason {
             Self::IllegalOutputPartition => "illegal_output_partition",
             Self::DelimiterInValue => "delimiter_in_value",
             Self::ColumnNotScalar => "column_not_scalar",
+            Self::ColumnMismatch => "column_mismatch",
         }
     }
 

@@ -56,14 +56,14 @@ pub(crate) struct Pending {
     file: FileState,
 }
 
-/// The codec of an output; `None` without compression.
+/// The codec of an output; `None` without compression, and where the format compresses its own pieces.
 ///
 /// # Panics
 /// When the level is not the codec's, or the format does not know the codec; [`crate::Pipeline::new`] has checked it.
 pub(crate) fn codec(output: &Output) -> Option<Box<dyn BlockCodec>> {
     let level = output.level;
     Some(match (output.compression, output.format, output.effective_framing()) {
-        (Compression::None, ..) => return None,
+        (Compression::None, ..) | (_, OutputFormat::Parquet, _) => return None,
         (Compression::Gzip, ..) => Box::new(deflate::Gzip::new(level)),
         (Compression::Zstd, ..) => Box::new(zstd::Zstd::new(level)),
         (Compression::Bzip2, ..) => Box::new(bzip2::Bzip2::new(level)),
@@ -75,6 +75,7 @@ pub(crate) fn codec(output: &Output) -> Option<Box<dyn BlockCodec>> {
         (Compression::Lz4, _, Framing::Hadoop) => Box::new(hadoop::Blocks(lz4::Plain)),
         (Compression::Lz4, _, Framing::Stream) => Box::new(lz4::Frame::default()),
         (Compression::Lzo, ..) => Box::new(lzop::Lzop::default()),
+        (Compression::Brotli, ..) => panic!("only Parquet has brotli, and compresses its pages itself"),
     })
 }
 
@@ -89,6 +90,7 @@ pub(crate) fn levels(compression: Compression) -> Option<std::ops::RangeInclusiv
         Compression::Gzip => Some(1..=12),
         Compression::Zstd => Some(1..=22),
         Compression::Deflate | Compression::Bzip2 => Some(1..=9),
+        Compression::Brotli => Some(1..=11),
         Compression::None | Compression::Snappy | Compression::Lz4 | Compression::Lzo => None,
     }
 }

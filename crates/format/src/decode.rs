@@ -1,6 +1,7 @@
 //! Reading archived files back: for people, for `verify --deep`, and to settle a file by its content.
 //!
-//! Streaming and bounded: a reader holds one record, or one block of a SequenceFile. What is read may be damaged in any
+//! Streaming and bounded: a reader holds one record, or one block of a SequenceFile; a Parquet file, which is read from
+//! its end, it holds whole. What is read may be damaged in any
 //! way: no length in it is believed before its bytes are there, and nothing above [`RECORD_BYTES_MAX`] is.
 //!
 //! A format gives back what it kept ([`Kept`]) and no more. Deliberately absent: guessing a format from bytes or names.
@@ -19,9 +20,12 @@ mod compressed;
 mod dead_letter;
 mod envelope;
 mod lines;
+mod parquet;
 mod sequence;
 #[cfg(test)]
 mod tests;
+
+pub use parquet::panics_are_damage;
 
 use compressed::{decompress, decompress_whole};
 use lines::{LineKind, Lines};
@@ -106,6 +110,7 @@ enum Body<'r> {
     DeadLetters { lines: Lines<'r> },
     Sequence(Box<sequence::SequenceReader<'r>>),
     Avro(Box<avro::AvroReader<'r>>),
+    Parquet(Box<parquet::ParquetReader<'r>>),
 }
 
 /// A failure that does not know its record yet.
@@ -135,6 +140,7 @@ pub fn read_file<'r>(output: &Output, dead_letters: bool, input: impl Read + 'r)
         }
         (OutputFormat::Sequence, _) => Body::Sequence(Box::new(sequence::SequenceReader::new(Box::new(input)))),
         (OutputFormat::Avro, _) => Body::Avro(Box::new(avro::AvroReader::new(Box::new(input)))),
+        (OutputFormat::Parquet, _) => Body::Parquet(Box::new(parquet::ParquetReader::new(Box::new(input)))),
     };
     FileReader { body, records: 0, is_over: false }
 }
@@ -152,7 +158,7 @@ pub fn kept(output: &Output, dead_letters: bool) -> Kept {
         (OutputFormat::Json, Content::Envelope, _) if output.envelope_value == EnvelopeBytes::Json => {
             Kept { whole: false, ..everything }
         }
-        (OutputFormat::Json, Content::Envelope, _) | (OutputFormat::Avro, ..) => everything,
+        (OutputFormat::Json, Content::Envelope, _) | (OutputFormat::Avro | OutputFormat::Parquet, ..) => everything,
         (OutputFormat::Sequence, _, SequenceKey::Offset) => Kept { offset: true, ..nothing },
         (OutputFormat::Sequence, _, SequenceKey::Messagepack) => {
             Kept { offset: true, timestamp: true, key: true, ..nothing }
@@ -238,6 +244,7 @@ impl FileReader<'_> {
             },
             Body::Sequence(reader) => reader.next(archived),
             Body::Avro(reader) => reader.next(archived),
+            Body::Parquet(reader) => reader.next(archived),
         };
         self.is_over = !matches!(read, Ok(true));
         self.records += u64::from(!self.is_over);

@@ -5,6 +5,8 @@
 //! go. Where blocks end depends on memory pressure too, so bytes may differ between two makings of a file; content,
 //! which the digests are about, does not.
 
+use std::sync::Arc;
+
 use secor_core::ids::{Digest, Offset};
 use secor_core::record::{Record, RecordDigests};
 use secor_core::shape::{Content, Output, OutputFormat};
@@ -18,6 +20,7 @@ mod csv;
 mod dead_letter;
 mod envelope;
 mod lines;
+mod parquet;
 mod sequence;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -35,6 +38,7 @@ use avro::AvroBody;
 use dead_letter::DeadLetterBody;
 use envelope::EnvelopeBody;
 use lines::LinesBody;
+use parquet::ParquetBody;
 use sequence::SequenceBody;
 
 /// Length of a sync marker, in SequenceFiles and in Avro files.
@@ -46,6 +50,8 @@ pub struct Codec {
     /// Made when the first bad record comes.
     dead_letters: Option<Box<dyn BlockCodec>>,
     scratch: Vec<u8>,
+    /// Of files that store columns.
+    parquet: Option<Arc<parquet::Layout>>,
 }
 
 /// Encodes one open file.
@@ -60,7 +66,7 @@ pub struct FileEncoder {
 /// Whose records a file holds: a sync marker is made from it and the first offset.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileIdentity {
-    pub topic: std::sync::Arc<str>,
+    pub topic: Arc<str>,
     pub partition: i32,
 }
 
@@ -74,7 +80,8 @@ pub struct FileSummary {
     pub timestamps: Option<[i64; 2]>,
     /// Smallest and largest event time in milliseconds.
     pub event_times: Option<[i64; 2]>,
-    /// Uncompressed: lines with their ends, keys and values of SequenceFiles and records of Avro files as serialized.
+    /// Uncompressed: lines with their ends, keys and values of SequenceFiles and records of Avro files as serialized, rows
+    /// of columns as digested.
     pub bytes: u64,
     pub records_digest: Digest,
     pub values_digest: Digest,
@@ -116,6 +123,7 @@ enum AnyBody {
     Envelope(EnvelopeBody),
     Sequence(SequenceBody),
     Avro(AvroBody),
+    Parquet(Box<ParquetBody>),
     DeadLetters(DeadLetterBody),
 }
 
@@ -135,7 +143,8 @@ impl Codec {
     /// When the output's level is not the codec's; [`crate::Pipeline::new`] has checked it.
     #[must_use]
     pub fn new(output: &Output) -> Self {
-        Self { output: compress::codec(output), dead_letters: None, scratch: Vec::new() }
+        let parquet = (output.format == OutputFormat::Parquet).then(|| Arc::new(parquet::Layout::new(output)));
+        Self { output: compress::codec(output), dead_letters: None, scratch: Vec::new(), parquet }
     }
 
     fn output(&mut self) -> &mut dyn BlockCodec {
@@ -161,6 +170,10 @@ impl FileEncoder {
             }
             (OutputFormat::Sequence, _) => AnyBody::Sequence(SequenceBody::new(output)),
             (OutputFormat::Avro, _) => AnyBody::Avro(AvroBody::new(output)),
+            (OutputFormat::Parquet, _) => {
+                let layout = codec.parquet.as_ref().expect("the codec is of the same output");
+                AnyBody::Parquet(Box::new(ParquetBody::new(layout)))
+            }
         };
         Self::with_body(identity, body)
     }
@@ -262,6 +275,7 @@ macro_rules! each_body {
             AnyBody::Envelope($body) => $call,
             AnyBody::Sequence($body) => $call,
             AnyBody::Avro($body) => $call,
+            AnyBody::Parquet($body) => $call,
             AnyBody::DeadLetters($body) => $call,
         }
     };

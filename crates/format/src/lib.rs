@@ -14,6 +14,7 @@ mod event_time;
 pub mod java_time;
 pub mod input;
 mod partitions;
+mod columns;
 pub mod compress;
 pub mod encode;
 mod stored;
@@ -22,7 +23,7 @@ pub mod route;
 pub mod decode;
 
 pub use bad::{BadReason, BadRecord};
-pub use decode::{Archived, FileReader, Kept, ReadError, ReadSummary, digest_file, kept, read_file};
+pub use decode::{Archived, FileReader, Kept, ReadError, ReadSummary, digest_file, kept, panics_are_damage, read_file};
 pub use encode::{Codec, FileEncoder, FileIdentity, FileSummary};
 pub use faults::{ShapeError, ShapeFault};
 pub use partitions::PartitionIdx;

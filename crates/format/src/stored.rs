@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
+use secor_core::record::Record;
 use secor_core::shape::{Content, EnvelopeBytes, InputFormat, Output, OutputFormat};
 
 use crate::bad::{BadReason, BadRecord};
+use crate::columns::envelope;
 use crate::encode::{NULL_LINE, line_end};
 use crate::fields::Found;
 
@@ -32,6 +34,8 @@ pub(crate) enum Stored {
     NestedJson,
     /// As a row of its fields.
     Row(csv::Columns),
+    /// As it is, beside columns of the record's other parts.
+    ColumnOfEnvelope,
 }
 
 // === impl Stored ===
@@ -49,6 +53,7 @@ impl Stored {
             (OutputFormat::Json, Content::Value, _) => Self::JsonLine,
             (OutputFormat::Json, Content::Envelope, EnvelopeBytes::Json) => Self::NestedJson,
             (OutputFormat::Json | OutputFormat::Sequence | OutputFormat::Avro, ..) => Self::Whole,
+            (OutputFormat::Parquet, ..) => Self::ColumnOfEnvelope,
         }
     }
 
@@ -58,19 +63,31 @@ impl Stored {
     /// [`BadRecord`] when it can't be stored.
     pub(crate) fn value<'r, 'f>(
         &self,
-        value: Option<&'r [u8]>,
+        record: &Record<'r>,
         input: InputFormat,
         field: impl Fn(usize) -> Found<'f>,
     ) -> Result<Option<Cow<'r, [u8]>>, BadRecord> {
-        match (self, value) {
+        match (self, record.value) {
             (Self::Row(columns), _) => columns.row(field).map(|row| Some(Cow::Owned(row))),
             (Self::Piece(delimiter), Some(value)) => piece(value, delimiter, input).map(Some),
             (Self::JsonLine | Self::NestedJson, Some(value)) if trimmed(value) == NULL_LINE => Ok(None),
             (Self::JsonLine, Some(value)) => piece(value, b"\n", input).map(Some),
             (Self::NestedJson, Some(value)) => piece(trimmed(value), b"\n", input).map(Some),
             (Self::Whole, Some(value)) => Ok(Some(Cow::Borrowed(value))),
+            (Self::ColumnOfEnvelope, value) => check_timestamp(record).map(|()| value.map(Cow::Borrowed)),
             (_, None) => Ok(None),
         }
+    }
+}
+
+fn check_timestamp(record: &Record<'_>) -> Result<(), BadRecord> {
+    match record.timestamp {
+        Some(timestamp) if !envelope::holds_timestamp(timestamp) => {
+            let detail =
+                format!("column `{}` can't hold {timestamp}: outside the years 1 to 9999", envelope::TIMESTAMP);
+            Err(BadReason::ColumnMismatch.with(detail))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -148,13 +148,14 @@ fn a_column_that_is_no_scalar_makes_the_record_bad() {
 
 #[test]
 fn impossible_outputs_are_told_with_their_keys() {
-    use Compression::{Deflate, Gzip, Lz4, Lzo, None, Snappy};
+    use Compression::{Brotli, Deflate, Gzip, Lz4, Lzo, None, Snappy};
     let of = |format, compression| Output { format, compression, ..Output::default() };
     let envelope = |output: Output| Output { content: Content::Envelope, ..output };
     let framed = |framing, output: Output| Output { framing: Some(framing), ..output };
     let level = |level, output: Output| Output { level: Some(level), ..output };
     let (json, text, avro, sequence) =
         (OutputFormat::Json, OutputFormat::Text, OutputFormat::Avro, OutputFormat::Sequence);
+    let parquet = OutputFormat::Parquet;
     let key_as_json = Output { envelope_key: EnvelopeBytes::Json, ..envelope(of(json, None)) };
     for (output, keys) in [
         (of(json, None), "output.format"),
@@ -174,6 +175,15 @@ fn impossible_outputs_are_told_with_their_keys() {
         (level(10, of(text, Deflate)), "output.level"),
         (level(1, of(text, Snappy)), "output.level"),
         (csv(&[]), "output.columns"),
+        (of(parquet, None), "output.content"),
+        (envelope(of(parquet, Brotli)), ""),
+        (envelope(of(parquet, Deflate)), "output.compression"),
+        (level(10, envelope(of(parquet, Gzip))), "output.level"),
+        (of(text, Brotli), "output.compression"),
+        (
+            Output { bloom_filters: vec!["headers".to_owned()], ..envelope(of(parquet, None)) },
+            "output.bloom_filters[0]",
+        ),
     ] {
         let told = Pipeline::new(&shape(InputFormat::Bytes, output.clone())).err().map(|error| error.faults);
         let told: Vec<_> = told.unwrap_or_default().into_iter().map(|fault| fault.key).collect();

@@ -8,8 +8,11 @@ fn main() -> ExitCode {
 }
 
 /// A panic in any thread is a bug, and a process with a missing thread must not go on: exit code 70. What is staged is
-/// read again from Kafka.
+/// read again from Kafka. The one exception is a library that panics over a damaged file, and is caught.
 fn report_bug(panic: &std::panic::PanicHookInfo<'_>) {
+    if secor_format::panics_are_damage() {
+        return;
+    }
     let place = panic.location().map(|at| format!("{}:{}", at.file(), at.line())).unwrap_or_default();
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("unnamed");

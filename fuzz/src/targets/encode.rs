@@ -27,7 +27,7 @@ const LONG_VALUES_MAX: usize = 5;
 const RECORDS_MAX: usize = 64;
 const DELIMITERS: [&str; 4] = ["\n", "\r\n", "abab", "aab"];
 
-const COMPRESSIONS: [Compression; 8] = [
+const COMPRESSIONS: [Compression; 9] = [
     Compression::None,
     Compression::Gzip,
     Compression::Zstd,
@@ -36,6 +36,7 @@ const COMPRESSIONS: [Compression; 8] = [
     Compression::Bzip2,
     Compression::Deflate,
     Compression::Lzo,
+    Compression::Brotli,
 ];
 const LEVELLED: [Compression; 4] = [Compression::Gzip, Compression::Zstd, Compression::Bzip2, Compression::Deflate];
 
@@ -95,7 +96,8 @@ fn output(choice: u8, compression: u8) -> Output {
     let format = match choice {
         0..8 if choice & 1 == 0 => OutputFormat::Text,
         0..8 => OutputFormat::Sequence,
-        _ => OutputFormat::Avro,
+        8..=63 => OutputFormat::Avro,
+        _ => OutputFormat::Parquet,
     };
     let compression = COMPRESSIONS[usize::from(compression) % COMPRESSIONS.len()];
     Output {
@@ -104,7 +106,11 @@ fn output(choice: u8, compression: u8) -> Output {
         // quick ones: the size of the result is not what is tried
         level: LEVELLED.contains(&compression).then_some(1),
         delimiter: DELIMITERS[usize::from(choice >> 1) % DELIMITERS.len()].to_owned(),
-        content: if format == OutputFormat::Avro { Content::Envelope } else { Content::Value },
+        content: if matches!(format, OutputFormat::Avro | OutputFormat::Parquet) {
+            Content::Envelope
+        } else {
+            Content::Value
+        },
         sequence_compression: if choice & 2 == 0 { SequenceCompression::Block } else { SequenceCompression::Record },
         sequence_key: if choice & 4 == 0 { SequenceKey::Offset } else { SequenceKey::Messagepack },
         ..Output::default()

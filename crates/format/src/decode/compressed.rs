@@ -39,6 +39,7 @@ pub(super) fn decompress<'r>(
         (Compression::Lz4, Framing::Stream) => buffered(blocks::Reader::new(input, lz4::Frames::default())),
         (Compression::Lz4, Framing::Hadoop) => buffered(blocks::Reader::new(input, blocks::Hadoop(blocks::lz4))),
         (Compression::Lzo, _) => buffered(blocks::Reader::new(input, lzop::Lzop::default())),
+        (Compression::Brotli, _) => buffered(NoStream),
     }
 }
 
@@ -47,6 +48,17 @@ pub(super) fn decompress_whole(compression: Compression, stored: &[u8], to: &mut
     to.clear();
     decompress(compression, Framing::Hadoop, stored).take(RECORD_BYTES_MAX + 1).read_to_end(to)?;
     if to.len() as u64 > RECORD_BYTES_MAX { Err(malformed("longer than a record can be")) } else { Ok(()) }
+}
+
+/// Where a configuration of the ledger names a codec that has no streams.
+struct NoStream;
+
+// === impl NoStream ===
+
+impl Read for NoStream {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(damaged("only Parquet has brotli"))
+    }
 }
 
 fn buffered<'r>(input: impl Read + 'r) -> Box<dyn BufRead + 'r> {

@@ -39,7 +39,7 @@ pub(crate) fn codec_name(compression: Compression) -> Option<&'static str> {
         Compression::Snappy => Some("snappy"),
         Compression::Zstd => Some("zstandard"),
         Compression::Bzip2 => Some("bzip2"),
-        Compression::Gzip | Compression::Lz4 | Compression::Lzo => None,
+        Compression::Gzip | Compression::Lz4 | Compression::Lzo | Compression::Brotli => None,
     }
 }
 

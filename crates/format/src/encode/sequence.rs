@@ -32,7 +32,7 @@ pub(crate) mod class {
 /// The codec class in a file's header; `None` without compression, and for codecs that are not Hadoop's own.
 pub(crate) fn codec_class(compression: Compression) -> Option<&'static str> {
     match compression {
-        Compression::None | Compression::Lzo => None,
+        Compression::None | Compression::Lzo | Compression::Brotli => None,
         Compression::Gzip => Some(class::GZIP_CODEC),
         Compression::Zstd => Some(class::ZSTANDARD_CODEC),
         Compression::Snappy => Some(class::SNAPPY_CODEC),

@@ -5,6 +5,8 @@ use secor_core::shape::{
 };
 
 use super::DELIMITER_BYTES_MAX;
+use crate::columns::envelope;
+use crate::columns::types::has_leaf;
 use crate::compress::levels;
 use crate::encode::{avro_codec_name, codec_class};
 
@@ -16,6 +18,7 @@ pub(crate) fn check_output(output: &Output, input: &Input, fault: &mut dyn FnMut
     check_content(output, input, fault);
     check_compression(output, fault);
     check_level(output, fault);
+    check_bloom_filters(output, fault);
     let Some(extension) = &output.extension else { return };
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let starts_well = extension.is_empty() || extension.starts_with('.');
@@ -73,11 +76,16 @@ fn check_content(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, Str
             "values in Avro files need a schema, and no input has one".to_owned(),
             "set `content = \"envelope\"`",
         ),
-        (OutputFormat::Json | OutputFormat::Avro, _) | (_, Content::Value) => {}
+        (OutputFormat::Parquet, Content::Value) => fault(
+            "output.content",
+            "values in Parquet files need columns, and none are given".to_owned(),
+            "set `content = \"envelope\"`",
+        ),
+        (OutputFormat::Json | OutputFormat::Avro | OutputFormat::Parquet, _) | (_, Content::Value) => {}
         (OutputFormat::Text | OutputFormat::Csv | OutputFormat::Sequence, Content::Envelope) => fault(
             "output.content",
-            "only `json` and `avro` have an envelope".to_owned(),
-            "set `format = \"json\"` or `\"avro\"`, or leave `content` out",
+            "only `json`, `avro` and `parquet` have an envelope".to_owned(),
+            "set `format = \"json\"`, `\"avro\"` or `\"parquet\"`, or leave `content` out",
         ),
     }
     for (key, how) in
@@ -101,6 +109,7 @@ fn check_content(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, Str
 }
 
 fn check_compression(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
+    use Compression::{Bzip2, Deflate, Lzo};
     let compression = output.compression;
     match output.format {
         OutputFormat::Sequence if compression != Compression::None && codec_class(compression).is_none() => fault(
@@ -113,6 +122,15 @@ fn check_compression(output: &Output, fault: &mut dyn FnMut(&str, String, &str))
             "Avro has no such codec".to_owned(),
             "deflate (which is what gzip holds), zstd, snappy or bzip2",
         ),
+        OutputFormat::Parquet if matches!(compression, Bzip2 | Deflate | Lzo) => {
+            fault("output.compression", "Parquet has no such codec".to_owned(), "zstd, snappy, gzip, lz4 or brotli")
+        }
+        OutputFormat::Parquet => {}
+        _ if compression == Compression::Brotli => fault(
+            "output.compression",
+            "only Parquet has brotli here".to_owned(),
+            "gzip or zstd, or `format = \"parquet\"`",
+        ),
         _ => {}
     }
     let has_framings = matches!(compression, Compression::Snappy | Compression::Lz4);
@@ -122,8 +140,8 @@ fn check_compression(output: &Output, fault: &mut dyn FnMut(&str, String, &str))
             let message = "only `snappy` and `lz4` can be framed in two ways".to_owned();
             fault("output.framing", message, "leave it out");
         }
-        (Some(_), OutputFormat::Avro) => {
-            fault("output.framing", "an Avro file has its own blocks".to_owned(), "leave it out");
+        (Some(_), OutputFormat::Avro | OutputFormat::Parquet) => {
+            fault("output.framing", "such a file has its own blocks".to_owned(), "leave it out");
         }
         (Some(Framing::Stream), OutputFormat::Sequence) => {
             fault("output.framing", "SequenceFiles have Hadoop's framing".to_owned(), "leave it out");
@@ -142,8 +160,14 @@ fn check_level(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
         Compression::Bzip2 => "bzip2",
         Compression::Deflate => "deflate",
         Compression::Lzo => "lzo",
+        Compression::Brotli => "brotli",
     };
-    match (output.level, levels(output.compression)) {
+    let levels = match (output.format, output.compression) {
+        // of zlib, which Parquet's readers and writers have
+        (OutputFormat::Parquet, Compression::Gzip) => Some(1..=9),
+        _ => levels(output.compression),
+    };
+    match (output.level, levels) {
         (Some(level), None) if output.compression == Compression::None => {
             let message = format!("level {level} is set, but nothing is compressed");
             fault("output.level", message, "set `output.compression`, or leave the level out");
@@ -154,5 +178,17 @@ fn check_level(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
             fault("output.level", format!("{codec} has no level {level}"), &hint);
         }
         _ => {}
+    }
+}
+
+fn check_bloom_filters(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
+    if output.format != OutputFormat::Parquet {
+        return;
+    }
+    for (index, path) in output.bloom_filters.iter().enumerate() {
+        if !has_leaf(&envelope::FIELDS, path) {
+            let key = format!("output.bloom_filters[{index}]");
+            fault(&key, format!("no column of the files is `{path}`"), "a column that is neither a list nor a struct");
+        }
     }
 }

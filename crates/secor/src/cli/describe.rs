@@ -183,6 +183,7 @@ fn output(output: &Output) -> String {
         (OutputFormat::Csv, _) => format!("CSV of {}", output.columns.join(", ")),
         (OutputFormat::Sequence, _) => "Hadoop SequenceFiles".to_owned(),
         (OutputFormat::Avro, _) => "whole records in Avro files".to_owned(),
+        (OutputFormat::Parquet, _) => "whole records in Parquet files".to_owned(),
     };
     let level = output.level.map(|level| format!(" level {level}")).unwrap_or_default();
     let compression = match output.compression {
@@ -194,9 +195,13 @@ fn output(output: &Output) -> String {
         Compression::Bzip2 => "bzip2",
         Compression::Deflate => "deflate",
         Compression::Lzo => "lzo",
+        Compression::Brotli => "brotli",
     };
     let by = match (output.format, output.sequence_compression) {
-        (OutputFormat::Text | OutputFormat::Json | OutputFormat::Csv | OutputFormat::Avro, _) => "",
+        (
+            OutputFormat::Text | OutputFormat::Json | OutputFormat::Csv | OutputFormat::Avro | OutputFormat::Parquet,
+            _,
+        ) => "",
         (OutputFormat::Sequence, SequenceCompression::Block) => " by blocks",
         (OutputFormat::Sequence, SequenceCompression::Record) => " by records",
     };

@@ -133,7 +133,7 @@ impl Rules<'_> {
                 let why = format!("the output format is `{word}`");
                 let hint = format!("leave it out, or set format = \"{}\"", format_word(*format));
                 self.without_effect(keys, &why, &hint);
-            } else if output.content != *content {
+            } else if content.is_some_and(|content| output.content != content) {
                 let why = "the files hold values alone";
                 self.without_effect(keys, why, "leave it out, or set content = \"envelope\"");
             }
@@ -197,19 +197,26 @@ fn topic_set(archive: &ArchiveTable) -> TopicSet {
     TopicSet { include: patterns(&archive.topics), exclude: patterns(&archive.exclude_topics) }
 }
 
-/// Keys that one format knows, with the content that they are about.
-const FORMAT_KEYS: &[(&[&str], OutputFormat, Content)] = &[
-    (&["output.delimiter"], OutputFormat::Text, Content::Value),
-    (&["output.sequence_compression", "output.sequence_key"], OutputFormat::Sequence, Content::Value),
+/// Keys that one format knows, with the content that they are about, if it is one.
+const FORMAT_KEYS: &[(&[&str], OutputFormat, Option<Content>)] = &[
+    (&["output.delimiter"], OutputFormat::Text, None),
+    (&["output.sequence_compression", "output.sequence_key"], OutputFormat::Sequence, None),
+    (&["output.columns", "output.column_separator", "output.null_text", "output.header_line"], OutputFormat::Csv, None),
     (
-        &["output.columns", "output.column_separator", "output.null_text", "output.header_line"],
-        OutputFormat::Csv,
-        Content::Value,
+        &[
+            "output.row_group_rows",
+            "output.row_group_bytes",
+            "output.dictionary",
+            "output.statistics",
+            "output.bloom_filters",
+        ],
+        OutputFormat::Parquet,
+        None,
     ),
     (
         &["output.envelope_key", "output.envelope_value", "output.envelope_headers"],
         OutputFormat::Json,
-        Content::Envelope,
+        Some(Content::Envelope),
     ),
 ];
 
@@ -220,6 +227,7 @@ fn format_word(format: OutputFormat) -> &'static str {
         OutputFormat::Csv => "csv",
         OutputFormat::Sequence => "sequence",
         OutputFormat::Avro => "avro",
+        OutputFormat::Parquet => "parquet",
     }
 }
 
@@ -232,6 +240,7 @@ fn related(key: &str) -> &'static [&'static str] {
         "output.content" => &["output.format"],
         "output.format" | "output.envelope_value" => &["input.format", "input.json", "output.content"],
         key if key.starts_with("output.columns[") => &["input"],
+        key if key.starts_with("output.bloom_filters[") => &["output.format", "output.content"],
         "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input", "time_zone"],
         "layout" => &["output_partitions"],
         key if key.starts_with("output_partitions") => &["input"],

@@ -9,29 +9,29 @@ const STRING: Fallback = Fallback::Toml("\"string\"");
 pub(super) const OUTPUT_KEYS: &[Key] = &[
     shaping(
         "archive.output.format",
-        Kind::Word { words: &["text", "json", "csv", "sequence", "avro"], later: &["parquet", "orc"] },
+        Kind::Word { words: &["text", "json", "csv", "sequence", "avro", "parquet"], later: &["orc"] },
         Fallback::Toml("\"text\""),
-        "Values with a delimiter; JSON lines; CSV from fields; Hadoop SequenceFiles; Avro container files. \
+        "Values with a delimiter; JSON lines; CSV from fields; Hadoop SequenceFiles; Avro container files; Parquet. \
          [Formats](formats.md) says what each keeps of a record.",
     ),
     shaping(
         "archive.output.content",
         word(&["value", "envelope"]),
         Fallback::Toml("\"value\""),
-        "Of `json` and `avro`. `envelope`: offset, timestamp, key, headers and value, so that nothing of a record is lost.",
+        "Of `json`, `avro` and `parquet`. `envelope`: offset, timestamp, key, headers and value, so that nothing of a record is lost.",
     ),
     shaping(
         "archive.output.compression",
-        word(&["none", "gzip", "zstd", "snappy", "lz4", "bzip2", "deflate", "lzo"]),
+        word(&["none", "gzip", "zstd", "snappy", "lz4", "bzip2", "deflate", "lzo", "brotli"]),
         Fallback::Toml("\"none\""),
         "`lzo` is what the program `lzop` reads. SequenceFiles have all but `lzo`; Avro has `none`, `deflate`, `zstd`, \
-         `snappy`, `bzip2`.",
+         `snappy`, `bzip2`; Parquet has `none`, `snappy`, `gzip`, `zstd`, `lz4`, and alone `brotli`.",
     ),
     shaping(
         "archive.output.level",
         Kind::Integer { min: 1, max: 22 },
-        Fallback::Absent("gzip 6, zstd 3, deflate 6, bzip2 9"),
-        "gzip 1 to 12, zstd 1 to 22, deflate and bzip2 1 to 9; the others have none.",
+        Fallback::Absent("gzip 6, zstd 3, deflate 6, bzip2 9, brotli 4"),
+        "gzip 1 to 12 (within Parquet to 9), zstd 1 to 22, deflate and bzip2 1 to 9, brotli 1 to 11; the others have none.",
     ),
     shaping(
         "archive.output.framing",
@@ -96,9 +96,44 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         "LongWritable offset, or a MessagePack map of offset, timestamp and Kafka key.",
     ),
     shaping(
+        "archive.output.row_group_rows",
+        Kind::Integer { min: 1, max: 1_000_000_000 },
+        Fallback::Toml("1000000"),
+        "Of `parquet`: a row group ends with this many rows, earlier when memory is short.",
+    ),
+    shaping(
+        "archive.output.row_group_bytes",
+        Kind::Size { min: 1 << 10, max: 1 << 40 },
+        Fallback::Toml("\"64MiB\""),
+        "Of `parquet`: or with this many bytes of rows, uncompressed. A file that is written holds the compressed pages \
+         of its open row group in memory.",
+    ),
+    shaping(
+        "archive.output.dictionary",
+        Kind::Flag,
+        Fallback::Toml("true"),
+        "Of `parquet`: values that repeat are written once per row group.",
+    ),
+    shaping(
+        "archive.output.statistics",
+        word(&["none", "row_group", "page"]),
+        Fallback::Toml("\"page\""),
+        "Of `parquet`: what smallest and largest values are written of, so that readers can skip it; `page` writes the \
+         page index.",
+    ),
+    shaping(
+        "archive.output.bloom_filters",
+        Kind::Texts(checks::not_empty),
+        Fallback::Toml("[]"),
+        "Of `parquet`: columns that have a bloom filter in each row group, such as `[\"key\"]`. The memory of one goes \
+         with `row_group_rows`: 1 MiB and a half for a million.",
+    ),
+    shaping(
         "archive.output.extension",
         Kind::Text(checks::extension),
-        Fallback::Absent("the format's (`.json`, `.csv`, `.avro`, none) and the codec's (`.gz`, `.zst` ...)"),
+        Fallback::Absent(
+            "the format's (`.json`, `.csv`, `.avro`, `.parquet`, none) and the codec's (`.gz`, `.zst` ...)",
+        ),
         "Replaces the extension, with its dot; may be empty.",
     ),
 ];

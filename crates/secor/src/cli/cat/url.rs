@@ -2,7 +2,7 @@
 //!
 //! There is no manifest to say what the file is. Where a topic of the configuration appears in the path, and the file
 //! has the extension of that archive's output, it is taken for such a file. Else its first bytes decide: a SequenceFile,
-//! an Avro file, or text with one of the codecs that can be told; its delimiter is that archive's, or a line feed.
+//! an Avro or Parquet file, or text with one of the codecs that can be told; its delimiter is that archive's, or a line feed.
 
 use std::io::{Cursor, Read};
 use std::sync::Arc;
@@ -25,6 +25,7 @@ const LZ4: &[u8] = &[0x04, 0x22, 0x4d, 0x18];
 const LZOP: &[u8] = b"\x89LZO";
 const SEQUENCE: &[u8] = b"SEQ";
 const AVRO: &[u8] = b"Obj\x01";
+const PARQUET: &[u8] = b"PAR1";
 const MAGIC_BYTES_MAX: u64 = 4;
 
 pub(super) async fn print(url: &str, config: &Config, printer: &mut Printer<'_>) -> Result<(), CliError> {
@@ -90,9 +91,11 @@ fn output_of(magic: &[u8], delimiter: String) -> Output {
         magic if magic.starts_with(LZ4) => (OutputFormat::Text, Compression::Lz4),
         magic if magic.starts_with(LZOP) => (OutputFormat::Text, Compression::Lzo),
         magic if magic.starts_with(AVRO) => (OutputFormat::Avro, Compression::None),
+        magic if magic.starts_with(PARQUET) => (OutputFormat::Parquet, Compression::None),
         _ => (OutputFormat::Text, Compression::None),
     };
-    let content = if format == OutputFormat::Avro { Content::Envelope } else { Content::Value };
+    let is_envelope = matches!(format, OutputFormat::Avro | OutputFormat::Parquet);
+    let content = if is_envelope { Content::Envelope } else { Content::Value };
     Output { format, compression, delimiter, content, ..Output::default() }
 }
 
