@@ -8,7 +8,7 @@ mod harness;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use harness::{Finished, Kafka, S3, Secor, repository};
+use harness::{Finished, Kafka, S3, Secor, Swift, repository};
 
 /// A configuration that is right, but for its broker, which nobody asks offline.
 const BASE: &str = r#"[kafka]
@@ -73,10 +73,10 @@ fn mistakes_in_the_configuration() {
 
 #[test]
 fn all_mistakes_are_printed_in_one_run() {
-    let secor = Secor::new(|_| BASE.replace("group", "gruop").replace("file:///tmp", "swift://bucket"));
+    let secor = Secor::new(|_| BASE.replace("group", "gruop").replace("file:///tmp", "ftp://bucket"));
     let said = secor.run(OFFLINE).expect_code(64);
     let lines: Vec<_> = said.stderr.lines().filter(|line| line.starts_with("secor: ")).collect();
-    assert_eq!(lines.len(), 3, "unknown, missing, not in this version:\n{}", said.stderr);
+    assert_eq!(lines.len(), 3, "unknown, missing, no store:\n{}", said.stderr);
 }
 
 // mistake: folder-missing
@@ -126,6 +126,24 @@ fn mistakes_about_s3() {
     secor.set_env("RUST_LOG", "off");
     secor.configure(&config.replace(&s3.endpoint(), "http://127.0.0.1:9"));
     expect("endpoint-unreachable", &secor.run(ONLINE));
+}
+
+// mistake: swift-ledger
+// mistake: swift-key-wrong
+#[test]
+fn mistakes_about_swift() {
+    let (swift, kafka) = (Swift::shared(), Kafka::shared());
+    kafka.create_topic("swift-mistakes", 1, &[]);
+    let config = format!(
+        "[kafka]\nbrokers = [\"{}\"]\ngroup = \"swift-mistakes\"\n{}\n[[archive]]\ntopics = [\"swift-mistakes\"]\n",
+        kafka.bootstrap(),
+        swift.config("cli-errors")
+    );
+    let secor = Secor::new(|_| config.clone());
+    expect("swift-ledger", &secor.run(ONLINE));
+    secor.configure(&config.replace(swift.key, "not-the-key"));
+    // `check` has nothing to ask of a store that it refuses; what reads the archive logs in
+    expect("swift-key-wrong", &secor.run(&["verify", "--config", "secor.toml"]));
 }
 
 // mistake: topic-unknown
@@ -239,7 +257,8 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("memory-small", archive("[limits]\nmemory = \"1MiB\"")),
         ("word-unknown", archive("output = { compression = \"gzipp\" }")),
         ("format-later", archive("output = { format = \"parquet\" }")),
-        ("store-later", swap("file:///tmp", "swift://bucket")),
+        ("store-unknown", swap("file:///tmp", "ftp://bucket")),
+        ("swift-no-login", swap("file:///tmp", "swift://container")),
         ("ledger-later", archive("[ledger]\ntype = \"sql\"")),
         ("section-later", archive("[catalog]")),
         ("store-relative", swap("file:///tmp", "file://archive")),

@@ -1,5 +1,5 @@
-//! Real servers of two other clouds' languages, in memory: fake-gcs-server for Google Cloud Storage, Azurite for Azure
-//! Blob Storage. One bucket each, `archive`; use prefixes of your own.
+//! Real servers of other clouds' languages: fake-gcs-server for Google Cloud Storage and Azurite for Azure Blob Storage, in
+//! memory, and OpenStack Swift in a folder. One bucket each, `archive`; use prefixes of your own.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -30,6 +30,19 @@ pub struct Azure {
     pub writer: String,
     /// One that may only read.
     pub reader: String,
+}
+
+/// OpenStack Swift with tempauth: `swift://archive`.
+pub struct Swift {
+    // ends with this
+    _server: Server,
+    port: u16,
+    /// May read and write.
+    pub user: &'static str,
+    pub key: &'static str,
+    /// May only read.
+    pub reader: &'static str,
+    pub reader_key: &'static str,
 }
 
 // === impl Gcs ===
@@ -102,6 +115,41 @@ impl Azure {
     }
 }
 
+// === impl Swift ===
+
+impl Swift {
+    /// The server that all tests of this process share.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Swift> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            let (server, ports) = start("swift", "swift.sh", 5);
+            let (user, key) = ("test:tester", "testing");
+            Self { _server: server, port: ports[0], user, key, reader: "test:reader", reader_key: "reading" }
+        })
+    }
+
+    /// `http://host:port`.
+    pub fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where tokens are given.
+    pub fn auth_url(&self) -> String {
+        format!("{}/auth/v1.0", self.endpoint())
+    }
+
+    /// The lines of a configuration that lead to this container, below `prefix`.
+    pub fn config(&self, prefix: &str) -> String {
+        format!(
+            "[store]\nurl = \"swift://archive/{prefix}\"\n[store.swift]\nauth_url = \"{}\"\nallow_http = true\n\
+             user = \"{}\"\npassword = \"{}\"\n",
+            self.auth_url(),
+            self.user,
+            self.key
+        )
+    }
+}
+
 /// Starts `script` on so many free ports of its own.
 fn start(step: &'static str, script: &str, ports: usize) -> (Server, Vec<u16>) {
     for _ in 0..PORT_TRIES {
@@ -120,4 +168,4 @@ fn start(step: &'static str, script: &str, ports: usize) -> (Server, Vec<u16>) {
 const ACCOUNT: &str = "devstoreaccount1";
 const ACCOUNT_KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 const PORT_TRIES: usize = 5;
-const START_PATIENCE: Duration = Duration::from_secs(60);
+const START_PATIENCE: Duration = Duration::from_secs(180);

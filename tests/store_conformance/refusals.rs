@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use secor::store::{Attributes, AzureSettings, Class, Secret, Store, StoreError, StoreSettings};
 
-use super::harness::{Azure, Gcs, S3};
+use super::harness::{Azure, Gcs, S3, Swift};
 use super::proxy::{Fault, Proxy};
-use super::servers::{self, CLOUDS, open};
+use super::servers::{self, CLOUDS, EXCLUSIVE, open};
 
 async fn create(store: &dyn Store) -> Result<(), StoreError> {
     store.create("a", Bytes::from("x").into(), &Attributes::default()).await.map(drop)
@@ -39,7 +39,7 @@ async fn a_missing_bucket_is_named_and_never_created() {
 #[tokio::test]
 async fn a_wrong_secret_is_denied_and_not_printed() {
     const GUESS: &str = "Z3Vlc3NlZC1zZWNyZXQ=";
-    for cloud in CLOUDS {
+    for cloud in EXCLUSIVE {
         let mut settings = cloud("wrong_secret");
         let logins =
             [&mut settings.s3.secret_access_key, &mut settings.gs.access_token, &mut settings.azure.account_key];
@@ -80,7 +80,12 @@ async fn who_may_only_read_is_denied_and_told_what_is_needed() {
     let s3 = servers::s3("reader");
     let proxy = Proxy::start(&servers::endpoint(&s3), Fault::Forbidden);
     let s3 = servers::at(&s3, &proxy.endpoint());
-    for (settings, needed) in [(s3, "s3:PutObject"), (gcs, "storage.objects.create"), (azure, "adding")] {
+    let mut swift = servers::swift("reader");
+    swift.swift.user = Some(Swift::shared().reader.to_owned());
+    swift.swift.password = Some(Secret::new(Swift::shared().reader_key));
+    for (settings, needed) in
+        [(swift, "write the container"), (s3, "s3:PutObject"), (gcs, "storage.objects.create"), (azure, "adding")]
+    {
         let store = open(&settings);
         let error = create(&*store).await.expect_err("it may only read");
         assert_eq!((error.class, error.status), (Class::Denied, Some(403)), "{error}");
@@ -124,7 +129,8 @@ async fn an_endpoint_that_nobody_listens_on_is_unavailable_soon() {
 async fn an_endpoint_without_tls_is_refused_unless_allowed() {
     for cloud in CLOUDS {
         let mut settings = cloud("plain");
-        for allow in [&mut settings.s3.allow_http, &mut settings.gs.allow_http, &mut settings.azure.allow_http] {
+        let StoreSettings { s3, gs, azure, swift, .. } = &mut settings;
+        for allow in [&mut s3.allow_http, &mut gs.allow_http, &mut azure.allow_http, &mut swift.allow_http] {
             *allow = false;
         }
         let error = secor::store::open(&settings).expect_err("the lab speaks no TLS");

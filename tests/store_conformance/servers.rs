@@ -3,13 +3,16 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use secor::store::{AzureSettings, GsSettings, S3Settings, Secret, Store, StoreSettings};
+use secor::store::{AzureSettings, GsSettings, S3Settings, Secret, Store, StoreSettings, SwiftSettings};
 use tempfile::TempDir;
 
-use super::harness::{Azure, Gcs, S3};
+use super::harness::{Azure, Gcs, S3, Swift};
 
 /// The clouds, by the name of their url.
-pub const CLOUDS: [fn(&str) -> StoreSettings; 3] = [s3, gcs, azure];
+pub const CLOUDS: [fn(&str) -> StoreSettings; 4] = [s3, gcs, azure, swift];
+
+/// Those of them that can hold a ledger.
+pub const EXCLUSIVE: [fn(&str) -> StoreSettings; 3] = [s3, gcs, azure];
 
 pub fn open(settings: &StoreSettings) -> Arc<dyn Store> {
     secor::store::open(settings).expect("good settings")
@@ -61,10 +64,30 @@ pub fn azure(prefix: &str) -> StoreSettings {
     }
 }
 
+pub fn swift(prefix: &str) -> StoreSettings {
+    let server = Swift::shared();
+    StoreSettings {
+        swift: SwiftSettings {
+            auth_url: Some(server.auth_url()),
+            user: Some(server.user.to_owned()),
+            password: Some(Secret::new(server.key)),
+            allow_http: true,
+            ..SwiftSettings::default()
+        },
+        ..StoreSettings::at(format!("swift://archive/{}", unique(prefix)))
+    }
+}
+
 /// The same settings with another endpoint, which may not have the path of this one.
 pub fn at(settings: &StoreSettings, endpoint: &str) -> StoreSettings {
     let mut settings = settings.clone();
-    let endpoints = [&mut settings.s3.endpoint, &mut settings.gs.endpoint, &mut settings.azure.endpoint];
+    let endpoints = [
+        &mut settings.s3.endpoint,
+        &mut settings.gs.endpoint,
+        &mut settings.azure.endpoint,
+        // the account's address follows: the server names the host that it was asked as
+        &mut settings.swift.auth_url,
+    ];
     for there in endpoints.into_iter().flatten() {
         let path = there.splitn(4, '/').nth(3).map(|path| format!("/{path}")).unwrap_or_default();
         *there = format!("{endpoint}{path}");
@@ -74,8 +97,9 @@ pub fn at(settings: &StoreSettings, endpoint: &str) -> StoreSettings {
 
 /// `http://host:port` of the server behind the settings.
 pub fn endpoint(settings: &StoreSettings) -> String {
-    let StoreSettings { s3, gs, azure, .. } = settings;
-    let endpoint = s3.endpoint.as_ref().or(gs.endpoint.as_ref()).or(azure.endpoint.as_ref());
+    let StoreSettings { s3, gs, azure, swift, .. } = settings;
+    let endpoints = [&s3.endpoint, &gs.endpoint, &azure.endpoint, &swift.auth_url];
+    let endpoint = endpoints.into_iter().flatten().next();
     endpoint.expect("the lab has an endpoint").splitn(4, '/').take(3).collect::<Vec<_>>().join("/")
 }
 

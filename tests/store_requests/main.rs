@@ -8,5 +8,6 @@ mod harness;
 
 mod aws_login;
 mod recorder;
+mod swift;
 mod tokens;
 mod writes;

@@ -12,7 +12,7 @@ use secor_core::shape::{
 };
 use secor_core::shape::{Timestamp, TimestampSource};
 
-use crate::config::{Archive, Azure, Config, Gs, S3, Start, Store, TopicPattern, format_duration, format_size};
+use crate::config::{Archive, Azure, Config, Gs, S3, Start, Store, Swift, TopicPattern, format_duration, format_size};
 
 /// Writes one line for each section, and a paragraph for each archive.
 ///
@@ -127,10 +127,17 @@ fn store(store: &Store) -> String {
         "file" => return String::new(),
         "s3" => (&store.s3.endpoint, s3_login(&store.s3)),
         "gs" => (&store.gs.endpoint, gs_login(&store.gs)),
+        "swift" => (&store.swift.auth_url, swift_login(&store.swift)),
         _ => (&store.azure.endpoint, azure_login(&store.azure)),
     };
     let endpoint = endpoint.as_ref().map(|endpoint| format!(" at {endpoint}")).unwrap_or_default();
-    let region = store.s3.region.as_ref().map(|region| format!(" in {region}")).unwrap_or_default();
+    let region = store
+        .s3
+        .region
+        .as_ref()
+        .or(store.swift.region.as_ref())
+        .map(|region| format!(" in {region}"))
+        .unwrap_or_default();
     format!("{endpoint}{region}, with {login}")
 }
 
@@ -159,6 +166,15 @@ fn azure_login(azure: &Azure) -> String {
         (None, Some(_), _) => "a shared access signature".to_owned(),
         (None, None, Some(id)) => format!("the identity {id}"),
         (None, None, None) => "the default credentials".to_owned(),
+    }
+}
+
+fn swift_login(swift: &Swift) -> String {
+    match (&swift.user, &swift.project, &swift.application_credential_id) {
+        (Some(user), Some(project), _) => format!("the user {user} of the project {project}"),
+        (Some(user), None, _) => format!("the user {user}"),
+        (None, _, Some(id)) => format!("the application credential {id}"),
+        (None, _, None) => "a token".to_owned(),
     }
 }
 

@@ -45,7 +45,7 @@ pub use self::error::{ConfigErrors, Mistake, Position};
 pub use self::properties::{FIXED_PROPERTIES, FixedProperty, Properties};
 pub use self::reference::reference_page;
 pub use self::secret::Secret;
-pub use self::store::{Azure, File, Gs, S3, Sse, Store, UploadChecksum};
+pub use self::store::{Azure, File, Gs, S3, Sse, Store, Swift, UploadChecksum};
 pub use self::topics::{TopicPattern, TopicSet};
 pub use self::units::{format_duration, format_size, parse_duration_ms, parse_size};
 

@@ -92,6 +92,10 @@ pub(super) const SECTIONS: &[Section] = &[
         path: "store.azure",
         doc: "For `azure://` and `abfss://` only. One login: `account_key`, `sas_token`, or `client_id` with what belongs to it.",
     },
+    Section {
+        path: "store.swift",
+        doc: "For `swift://` only. One login: `user` and `password`, an application credential, or a `token`.",
+    },
     Section { path: "ledger", doc: "Where it is recorded what is archived." },
     Section { path: "staging", doc: "Where open batches spill to." },
     Section { path: "limits", doc: "Hard bounds of the process, kept by early cuts and by pausing fetch." },
@@ -112,7 +116,6 @@ pub(super) const LATER: &[(&str, &str)] = &[
     ("catalog", "table catalogs"),
     ("metrics", "metrics other than Prometheus'"),
     ("ledger.url", "a ledger in a SQL database"),
-    ("store.swift", "OpenStack Swift"),
     ("archive.transform", "plug-ins"),
 ];
 

@@ -13,8 +13,8 @@ use super::Secret;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Store {
-    /// `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `azure://container/prefix` or
-    /// `abfss://container@account.dfs.core.windows.net/prefix`. The prefix of an object store's url is taken as it
+    /// `file:///folder`, `s3://bucket/prefix`, `gs://bucket/prefix`, `azure://container/prefix`,
+    /// `abfss://container@account.dfs.core.windows.net/prefix` or `swift://container/prefix`. The prefix of an object store's url is taken as it
     /// stands; a file url is percent-decoded, as everywhere.
     pub url: String,
     /// `http(s)://[user:password@]host:port` of a proxy for all requests; else the environment's (`HTTPS_PROXY`, ...).
@@ -27,6 +27,7 @@ pub struct Store {
     pub s3: S3,
     pub gs: Gs,
     pub azure: Azure,
+    pub swift: Swift,
 }
 
 /// `[store.file]`, for `file://`.
@@ -143,4 +144,34 @@ pub struct Azure {
     pub tier: Option<String>,
     /// 32 bytes in base64.
     pub encryption_key: Option<Secret>,
+}
+
+/// `[store.swift]`, for `swift://`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Swift {
+    /// Of Keystone, such as `https://keystone:5000/v3`; of tempauth, when it ends with `/v1.0` or `/v1`.
+    pub auth_url: Option<String>,
+    /// Allow addresses without TLS.
+    pub allow_http: bool,
+    /// Tempauth's is `account:user`.
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+    pub user_domain: Option<String>,
+    pub project: Option<String>,
+    pub project_domain: Option<String>,
+    pub application_credential_id: Option<String>,
+    pub application_credential_secret: Option<Secret>,
+    /// With `auth_url` it is exchanged for one of the project; with `storage_url` alone it is used as it is.
+    pub token: Option<Secret>,
+    /// Of the account; instead of what the catalog or tempauth says.
+    pub storage_url: Option<String>,
+    /// Default: whatever stands first in the catalog.
+    pub region: Option<String>,
+    /// `public`, `internal` or `admin`.
+    pub interface: Option<String>,
+    /// Bytes above which a file is stored in segments.
+    pub segment_size: Option<u64>,
+    /// How long archived files are kept, in milliseconds.
+    pub delete_after: Option<u64>,
 }

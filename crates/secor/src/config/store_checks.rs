@@ -4,15 +4,13 @@ use url::Url;
 
 use super::checks::{Objection, object};
 
-/// Known schemes of stores that this version can't write to.
-const LATER_SCHEMES: [&str; 1] = ["swift"];
 /// In characters, on S3.
 const TAG_NAME_MAX: usize = 128;
 const TAG_VALUE_MAX: usize = 256;
 
 pub(super) fn store_url(text: &str) -> Result<(), Objection> {
-    const HINT: &str = "write \"s3://bucket/prefix\", \"gs://bucket/prefix\", \"azure://container/prefix\" or \
-                        \"file:///absolute/folder\"";
+    const HINT: &str = "write \"s3://bucket/prefix\", \"gs://bucket/prefix\", \"azure://container/prefix\", \
+                        \"swift://container/prefix\" or \"file:///absolute/folder\"";
     let url = match Url::parse(text) {
         Ok(url) => url,
         Err(error) => return object(format!("`{text}` is not a URL: {error}"), HINT),
@@ -35,15 +33,14 @@ pub(super) fn store_url(text: &str) -> Result<(), Objection> {
         }
         "file" => Ok(()),
         "s3" | "gs" if !has_host => object("it names no bucket", HINT),
-        "az" | "azure" if !has_host => object("it names no container", HINT),
+        "az" | "azure" | "swift" if !has_host => object("it names no container", HINT),
         "abfs" | "abfss" if url.username().is_empty() || !has_host => {
             let hint = "write \"abfss://container@account.dfs.core.windows.net/prefix\"";
             object("it does not name container and account", hint)
         }
-        "s3" | "gs" | "az" | "azure" | "abfs" | "abfss" => Ok(()),
+        "s3" | "gs" | "az" | "azure" | "abfs" | "abfss" | "swift" => Ok(()),
         "s3a" | "s3n" => object(format!("`{}://` is Hadoop's name for it", url.scheme()), HINT),
         "gcs" => object("`gcs://` is not its name", "write \"gs://bucket/prefix\""),
-        scheme if LATER_SCHEMES.contains(&scheme) => object(format!("`{scheme}://` is not in this version"), HINT),
         scheme => object(format!("`{scheme}://` is no store"), HINT),
     }
 }
@@ -59,6 +56,15 @@ pub(super) fn endpoint(text: &str) -> Result<(), Objection> {
 /// May end with the account as a path, where the account is no part of the host's name.
 pub(super) fn azure_endpoint(text: &str) -> Result<(), Objection> {
     web_url(text, "write \"https://host\" or \"https://host:port/account\", without the container").map(drop)
+}
+
+/// With the version of the protocol as its path.
+pub(super) fn auth_url(text: &str) -> Result<(), Objection> {
+    web_url(text, "write \"https://keystone:5000/v3\", or \"https://swift/auth/v1.0\" for tempauth").map(drop)
+}
+
+pub(super) fn storage_url(text: &str) -> Result<(), Objection> {
+    web_url(text, "write \"https://swift/v1/AUTH_project\", without the container").map(drop)
 }
 
 fn web_url(text: &str, hint: &str) -> Result<Url, Objection> {

@@ -13,8 +13,8 @@ pub(super) const STORE_KEYS: &[Key] = &[
         Kind::Text(store_checks::store_url),
         Fallback::Required,
         "`s3://bucket/prefix`, `gs://bucket/prefix`, `azure://container/prefix`, \
-         `abfss://container@account.dfs.core.windows.net/prefix` or `file:///absolute/folder`. The ledger lies below it \
-         in `_secor/`. [Stores](stores.md) has a section for each.",
+         `abfss://container@account.dfs.core.windows.net/prefix`, `swift://container/prefix` or \
+         `file:///absolute/folder`. The ledger lies below it in `_secor/`. [Stores](stores.md) has a section for each.",
     ),
     key(
         "store.proxy",
@@ -229,5 +229,56 @@ pub(super) const STORE_KEYS: &[Key] = &[
         Kind::Secret,
         NONE,
         "Customer-provided key: 32 bytes in base64. Without it nothing can be read.",
+    ),
+    // --- swift
+    key(
+        "store.swift.auth_url",
+        Kind::Text(store_checks::auth_url),
+        NONE,
+        "Keystone's address, such as `https://keystone:5000/v3`; tempauth's if it ends with `/v1.0` or `/v1`.",
+    ),
+    key("store.swift.allow_http", Kind::Flag, NO, "Allows addresses without TLS."),
+    key("store.swift.user", TEXT, NONE, "Name of the user; for tempauth `account:user`."),
+    key("store.swift.password", Kind::Secret, NONE, "Of the user; tempauth's key."),
+    key("store.swift.user_domain", TEXT, Fallback::Absent("`Default`"), "Name of the user's domain."),
+    key("store.swift.project", TEXT, NONE, "Name of the project that owns the container."),
+    key("store.swift.project_domain", TEXT, Fallback::Absent("`Default`"), "Name of the project's domain."),
+    key(
+        "store.swift.application_credential_id",
+        TEXT,
+        NONE,
+        "An application credential instead of user and project; needs `application_credential_secret`.",
+    ),
+    key("store.swift.application_credential_secret", Kind::Secret, NONE, "Needs `application_credential_id`."),
+    key(
+        "store.swift.token",
+        Kind::Secret,
+        NONE,
+        "A token of Keystone's, exchanged at `auth_url`, or with `storage_url` alone used as it is. Nobody renews it.",
+    ),
+    key(
+        "store.swift.storage_url",
+        Kind::Text(store_checks::storage_url),
+        Fallback::Absent("what the catalog or tempauth says"),
+        "The account's address, such as `https://swift/v1/AUTH_project`.",
+    ),
+    key("store.swift.region", TEXT, Fallback::Absent("the first of the catalog"), "Region of the object store."),
+    key(
+        "store.swift.interface",
+        word(&["public", "internal", "admin"]),
+        Fallback::Absent("`public`"),
+        "Which of the catalog's addresses is used.",
+    ),
+    key(
+        "store.swift.segment_size",
+        Kind::Size { min: 1 << 20, max: 5 << 30 },
+        Fallback::Absent("`1GiB`"),
+        "Larger files are stored in segments of this size, as static large objects.",
+    ),
+    key(
+        "store.swift.delete_after",
+        Kind::Duration { min: 1_000, max: i64::MAX as u64 },
+        Fallback::Absent("files are kept"),
+        "Swift deletes archived files this long after they were stored (`X-Delete-After`). The ledger is kept.",
     ),
 ];

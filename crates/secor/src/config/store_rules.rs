@@ -4,7 +4,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::store::{Azure, Gs, S3, Sse, Store};
+use super::store::{Azure, Gs, S3, Sse, Store, Swift};
 use super::tree::Findings;
 
 /// Bytes of a key that the customer provides.
@@ -13,8 +13,13 @@ const CUSTOMER_KEY_BYTES: usize = 32;
 const TAGS_MAX: usize = 10;
 
 /// The tables of `[store]` and the schemes that each is for.
-const TABLES: [(&str, &[&str]); 4] =
-    [("file", &["file"]), ("s3", &["s3"]), ("gs", &["gs"]), ("azure", &["azure", "az", "abfs", "abfss"])];
+const TABLES: [(&str, &[&str]); 5] = [
+    ("file", &["file"]),
+    ("s3", &["s3"]),
+    ("gs", &["gs"]),
+    ("azure", &["azure", "az", "abfs", "abfss"]),
+    ("swift", &["swift"]),
+];
 
 pub(super) fn apply(store: &Store, findings: &mut Findings) {
     if !tables_fit(&store.url, findings) {
@@ -30,14 +35,16 @@ pub(super) fn apply(store: &Store, findings: &mut Findings) {
         findings.contradiction(&["store.proxy"], "not valid", "it is no URL with a host", hint);
     }
     let encrypted = [
-        ("store.s3", store.s3.endpoint.as_deref(), store.s3.allow_http),
-        ("store.gs", store.gs.endpoint.as_deref(), store.gs.allow_http),
-        ("store.azure", store.azure.endpoint.as_deref(), store.azure.allow_http),
+        ("store.s3", "endpoint", store.s3.endpoint.as_deref(), store.s3.allow_http),
+        ("store.gs", "endpoint", store.gs.endpoint.as_deref(), store.gs.allow_http),
+        ("store.azure", "endpoint", store.azure.endpoint.as_deref(), store.azure.allow_http),
+        ("store.swift", "auth_url", store.swift.auth_url.as_deref(), store.swift.allow_http),
+        ("store.swift", "storage_url", store.swift.storage_url.as_deref(), store.swift.allow_http),
     ];
-    for (table, endpoint, allow_http) in encrypted {
+    for (table, name, endpoint, allow_http) in encrypted {
         if endpoint.is_some_and(|endpoint| endpoint.starts_with("http:")) && !allow_http {
             findings.contradiction(
-                &[&format!("{table}.endpoint"), &format!("{table}.allow_http")],
+                &[&format!("{table}.{name}"), &format!("{table}.allow_http")],
                 "not encrypted",
                 "an endpoint without TLS must be allowed",
                 "write https://, or set allow_http = true",
@@ -48,6 +55,9 @@ pub(super) fn apply(store: &Store, findings: &mut Findings) {
     s3_writes(&store.s3, findings);
     gs(&store.gs, findings);
     azure(&store.azure, findings);
+    if store.url.starts_with("swift:") {
+        swift(&store.swift, findings);
+    }
 }
 
 /// Is there no table for another kind of store than the url's?
@@ -163,6 +173,39 @@ fn azure(azure: &Azure, findings: &mut Findings) {
     }
     if let Some(key) = &azure.encryption_key {
         customer_key("store.azure.encryption_key", key.expose(), findings);
+    }
+}
+
+fn swift(swift: &Swift, findings: &mut Findings) {
+    let logins = [
+        ("password", swift.password.is_some()),
+        ("application_credential_secret", swift.application_credential_secret.is_some()),
+        ("token", swift.token.is_some()),
+    ];
+    one_login("store.swift", &logins, findings);
+    let half = |name: &str, needed: &str, findings: &mut Findings| {
+        let paths = [format!("store.swift.{name}"), format!("store.swift.{needed}")];
+        let hint = "write user and password, an application credential's id and secret, or a token";
+        findings.contradiction(&[&paths[0], &paths[1]], "half a login", format!("`{needed}` is missing"), hint);
+    };
+    let id = swift.application_credential_id.is_some();
+    let pairs = [
+        ("user", swift.user.is_some(), "password", swift.password.is_some()),
+        ("password", swift.password.is_some(), "user", swift.user.is_some()),
+        ("application_credential_id", id, "application_credential_secret", logins[1].1),
+        ("application_credential_secret", logins[1].1, "application_credential_id", id),
+    ];
+    for (name, is_set, needed, has_needed) in pairs {
+        if is_set && !has_needed {
+            half(name, needed, findings);
+        }
+    }
+    if logins.iter().all(|(_, is_set)| !is_set) && swift.user.is_none() && !id {
+        let hint = "write auth_url, user and password into [store.swift], or another of its logins";
+        findings.contradiction(&["store.url"], "no login", "`[store.swift]` has none", hint);
+    } else if swift.auth_url.is_none() && (swift.token.is_none() || swift.storage_url.is_none()) {
+        let hint = "write auth_url = \"https://keystone:5000/v3\", or tempauth's address";
+        findings.contradiction(&["store.swift.auth_url"], "is missing", "it says where to log in", hint);
     }
 }
 

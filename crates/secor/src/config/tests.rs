@@ -171,7 +171,7 @@ generation = "one"
 brokers = ["localhost:9092"]
 gruop = "backup"
 [store]
-url = "swift://bucket"
+url = "ftp://bucket"
 [limits]
 memory = "lots"
 [[archive]]
@@ -186,7 +186,7 @@ topics = ["clicks"]
         "secor.toml:2:14: generation: expected a number: found text",
         "secor.toml:3:2: kafka.group: is missing",
         "secor.toml:5:1: kafka.gruop: unknown key (did you mean `group`?)",
-        "secor.toml:7:7: store.url: not valid: `swift://` is not in this version",
+        "secor.toml:7:7: store.url: not valid: `ftp://` is no store",
         "secor.toml:9:10: limits.memory: not valid: `lots` is no size",
         "secor.toml:12:20: archive[0].output.level: not valid: level 3 is set, but nothing is compressed",
         "secor.toml:13:21: archive[0].flush.max_age: expected a duration: found a number",
@@ -248,6 +248,7 @@ fn contradictions_are_refused() {
     let cloud = |url: &str, table: &str, lines: &str| {
         MINIMAL.replace("file:///var/archive\"", &format!("{url}\"\n[store.{table}]\n{lines}"))
     };
+    let swift = |lines: &str| cloud("swift://c", "swift", &format!("auth_url = \"https://k/v3\"\n{lines}"));
     let json = |line: &str| archive_with(&format!("input = {{ format = \"json\" }}\n{line}"));
     let table = [
         (kafka("revoke_timeout = \"10m\""), "kafka.revoke_timeout: too long"),
@@ -271,6 +272,15 @@ fn contradictions_are_refused() {
         (cloud("azure://c", "azure", "account_key = \"x\"\nsas_token = \"y\""), "a second login"),
         (cloud("azure://c", "azure", "client_secret = \"x\"\ntenant_id = \"y\""), "`client_id` is missing"),
         (cloud("azure://c", "azure", "encryption_key = \"x\""), "it is not 32 bytes in base64"),
+        (swift("user = \"a:b\""), "half a login: `password` is missing"),
+        (swift("application_credential_id = \"x\""), "half a login"),
+        (swift("user = \"a:b\"\npassword = \"x\"\ntoken = \"y\""), "a second login"),
+        (cloud("swift://c", "swift", "user = \"a:b\"\npassword = \"x\""), "auth_url: is missing"),
+        (cloud("swift://c", "swift", "allow_http = true"), "no login"),
+        (
+            cloud("swift://c", "swift", "token = \"x\"\nstorage_url = \"http://s/v1/a\""),
+            "store.swift.storage_url: not encrypted",
+        ),
         (MINIMAL.replace("file:///var/archive", "abfss://c"), "it does not name container and account"),
         (MINIMAL.replace("file:///var/archive", "gs://"), "url: not valid"),
         (MINIMAL.replace("[store]", "[store]\nproxy_bypass = \"x\""), "there is no `proxy`"),

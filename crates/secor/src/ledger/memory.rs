@@ -127,6 +127,6 @@ impl Store for MemoryStore {
     }
 
     async fn traits(&self) -> Result<Traits, StoreError> {
-        Ok(Traits { folds_case: false, object_bytes_max: u64::MAX, keeps_attributes: false })
+        Ok(Traits { folds_case: false, object_bytes_max: u64::MAX, keeps_attributes: false, exclusive: true })
     }
 }

@@ -8,7 +8,10 @@
 //! already escaped (`%3D` stays `%3D`); [`key::check`] says what a key may look like.
 //!
 //! What each backend has to promise, and `tests/store_conformance` checks:
-//! - `create` has exactly one winner, also among processes and also when an answer was lost;
+//! - `create` never changes an object that is there. A store that is [`exclusive`](Traits::exclusive) has exactly one
+//!   winner, also among processes that create at once and also when an answer was lost; only such a store can hold a
+//!   ledger. On any other the bytes of the last of several creators at once stay: fit for files, which are the same
+//!   whoever makes them (R6), once the ledger is in a database;
 //! - a reader never sees half an object, and sees an object as soon as its `create` returned anywhere;
 //! - `list` is sorted by the bytes of the key and starts strictly after `start_after`.
 //!
@@ -45,7 +48,7 @@ pub use self::retry::{Backoff, Retry, Stopped, retry, retry_for};
 use self::settings::Location;
 pub use crate::config::{
     Azure as AzureSettings, File as FileSettings, Gs as GsSettings, S3 as S3Settings, Secret, Sse,
-    Store as StoreSettings, UploadChecksum,
+    Store as StoreSettings, Swift as SwiftSettings, UploadChecksum,
 };
 
 /// The bytes of a big object, in pieces of at most about a mebibyte.
@@ -57,7 +60,8 @@ pub type ByteStream = BoxStream<'static, Result<Bytes, StoreError>>;
 /// is on the wire.
 #[async_trait]
 pub trait Store: Send + Sync + fmt::Debug + fmt::Display + 'static {
-    /// Creates the object if the key is free. When it returns `Created` or `Exists` the object is there, whole, and
+    /// Creates the object if the key is free: of creators at once one wins if the store is
+    /// [`exclusive`](Traits::exclusive), one or more if it is not. When it returns `Created` or `Exists` the object is there, whole, and
     /// survives a power cut.
     ///
     /// An answer that leaves it open whether the object was stored (409, 5xx, a broken connection, a timeout) is
@@ -197,6 +201,9 @@ pub struct Traits {
     pub object_bytes_max: u64,
     /// Attributes are kept; if not, `head` has no digest and the content must be asked.
     pub keeps_attributes: bool,
+    /// Of several that create one key at once, exactly one is told `Created`, as far as it is known of this kind of
+    /// store: [`probe()`] tries it. Without it this can't be the arbiter of a ledger.
+    pub exclusive: bool,
 }
 
 /// Opens the store that `settings.url` names. Asks nothing of the store: whether it answers shows at the first call.
@@ -206,6 +213,7 @@ pub struct Traits {
 pub fn open(settings: &StoreSettings) -> Result<Arc<dyn Store>, StoreError> {
     match settings.location()? {
         Location::File { root } => Ok(Arc::new(local::LocalStore::new(root, settings)?)),
+        Location::Swift(container) => Ok(Arc::new(remote::SwiftStore::new(settings, container)?)),
         location => Ok(Arc::new(remote::RemoteStore::new(settings, location)?)),
     }
 }

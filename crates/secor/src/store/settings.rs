@@ -16,6 +16,8 @@ pub(super) enum Location {
     },
     S3(Bucket),
     Gs(Bucket),
+    /// A container.
+    Swift(Bucket),
     Azure {
         /// The container.
         bucket: Bucket,
@@ -51,13 +53,15 @@ impl StoreSettings {
             "file" => self.file_location(),
             "s3" => self.bucket(rest, "bucket").map(Location::S3),
             "gs" => self.bucket(rest, "bucket").map(Location::Gs),
+            "swift" => self.bucket(rest, "container").map(Location::Swift),
             "azure" | "az" => {
                 let bucket = self.bucket(rest, "container")?;
                 Ok(Location::Azure { bucket, account: None, endpoint: None })
             }
             "abfs" | "abfss" => self.data_lake_location(rest),
             _ => Err(self.invalid(format!(
-                "`{scheme}://` is no store that secor knows; there are `s3://`, `gs://`, `azure://` and `file://`"
+                "`{scheme}://` is no store that secor knows; there are `s3://`, `gs://`, `azure://`, `swift://` and \
+                 `file://`"
             ))),
         }
     }
@@ -134,6 +138,7 @@ mod tests {
             ("s3://bucket/", Location::S3(bucket("bucket", ""))),
             ("s3://bucket/raw_logs/a%3Db/", Location::S3(bucket("bucket", "raw_logs/a%3Db"))),
             ("gs://my_bucket.example.com/raw", Location::Gs(bucket("my_bucket.example.com", "raw"))),
+            ("swift://archive/raw/a", Location::Swift(bucket("archive", "raw/a"))),
             ("azure://logs/raw/a", azure(None, None)),
             ("az://logs/raw/a/", azure(None, None)),
             (
@@ -156,7 +161,7 @@ mod tests {
     fn other_urls_are_refused_with_a_reason() {
         let cases = [
             ("/var/archive", "looks like"),
-            ("swift://bucket", "`swift://` is no store"),
+            ("ftp://bucket", "`ftp://` is no store"),
             ("file://archive/x", "three slashes"),
             ("file:///archive?x", "%3F"),
             ("s3:///prefix", "no name of a bucket"),

@@ -58,6 +58,7 @@ pub(super) fn traits(folder: &Folder) -> Result<Traits, Failure> {
         folds_case: same_file(&folder.root.join("_secor"), &folder.root.join("_SECOR")),
         object_bytes_max: i64::MAX.unsigned_abs(),
         keeps_attributes: read_digest(&tmp.path)? == Some(digest),
+        exclusive: true,
     })
 }
 

@@ -30,6 +30,8 @@ enum Fault {
     TwoWinnersAndAFailure,
     /// The first listing fails.
     FailingListing,
+    /// It is known not to create exclusively.
+    Unfit,
     Down,
 }
 
@@ -126,7 +128,12 @@ impl Store for Memory {
     }
 
     async fn traits(&self) -> Result<Traits, StoreError> {
-        Ok(Traits { folds_case: false, object_bytes_max: 1, keeps_attributes: false })
+        Ok(Traits {
+            folds_case: false,
+            object_bytes_max: 1,
+            keeps_attributes: false,
+            exclusive: self.fault != Fault::Unfit,
+        })
     }
 }
 
@@ -194,4 +201,11 @@ async fn a_request_that_fails_proves_nothing_and_another_key_is_tried() {
 async fn two_winners_are_two_whatever_else_failed() {
     let failure = probe(&Memory::with(Fault::TwoWinnersAndAFailure)).await.expect_err("two won");
     assert!(matches!(failure, ProbeFailure::NotExclusive { winners: 2, .. }), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_store_that_is_known_not_to_be_exclusive_is_refused_however_lucky_it_is() {
+    let failure = probe(&Memory::with(Fault::Unfit)).await.expect_err("luck is no promise");
+    assert!(matches!(failure, ProbeFailure::KnownNotExclusive), "{failure:?}");
+    assert!(failure.hint().contains("ledger.type = \"sql\""));
 }

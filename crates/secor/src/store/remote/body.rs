@@ -10,6 +10,8 @@
 //! The file must not be truncated meanwhile: that is a bus error. [`StagedFile`] demands it.
 
 use std::fs::File;
+use std::future::Future;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use memmap2::{Mmap, UncheckedAdvice};
 use object_store::path::Path;
 use object_store::{PutOptions, PutPayload, PutResult};
 use tokio::sync::oneshot;
+use tokio::task::JoinError;
 use tokio::time::MissedTickBehavior;
 
 use super::Client;
@@ -51,22 +54,7 @@ impl Upload {
     /// When this future is dropped, the request is too.
     pub(super) async fn put_file(self, file: &MappedFile) -> object_store::Result<PutResult> {
         let payload = file.payload();
-        let (alive, dropped) = oneshot::channel::<()>();
-        let runtime = tokio::runtime::Handle::current();
-        let request = tokio::task::spawn_blocking(move || {
-            runtime.block_on(async move {
-                tokio::select! {
-                    result = self.client.put_opts(&self.path, payload, self.options) => Some(result),
-                    _ = dropped => None,
-                }
-            })
-        });
-        let result = tokio::select! {
-            result = request => result,
-            never = file.release_continually() => match never {},
-        };
-        drop(alive);
-        result?.expect("nobody has dropped `alive` before")
+        file.drive(async move { self.client.put_opts(&self.path, payload, self.options).await }).await?
     }
 }
 
@@ -92,10 +80,40 @@ impl MappedFile {
         Ok(Self(Some(Arc::new(map))))
     }
 
+    /// Drives a request that carries the file to its end, on a thread that may block, and hands touched pages back
+    /// meanwhile. When this future is dropped, the request is too.
+    pub(super) async fn drive<T: Send + 'static>(
+        &self,
+        request: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T, JoinError> {
+        let (alive, dropped) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Handle::current();
+        let request = tokio::task::spawn_blocking(move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    result = request => Some(result),
+                    _ = dropped => None,
+                }
+            })
+        });
+        let result = tokio::select! {
+            result = request => result,
+            never = self.release_continually() => match never {},
+        };
+        drop(alive);
+        Ok(result?.expect("nobody has dropped `alive` before"))
+    }
+
     /// The content, in pieces.
-    fn payload(&self) -> PutPayload {
+    pub(super) fn payload(&self) -> PutPayload {
+        self.payload_of(0..u64::MAX)
+    }
+
+    /// What of a range of bytes the file has, in pieces.
+    pub(super) fn payload_of(&self, range: Range<u64>) -> PutPayload {
         let Some(map) = &self.0 else { return PutPayload::new() };
-        let content = Bytes::from_owner(Owner(Arc::clone(map)));
+        let within = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(map.len());
+        let content = Bytes::from_owner(Owner(Arc::clone(map))).slice(within(range.start)..within(range.end));
         let starts = (0..content.len()).step_by(PIECE_BYTES);
         starts.map(|start| content.slice(start..content.len().min(start + PIECE_BYTES))).collect()
     }

@@ -36,6 +36,14 @@ impl<C> Kept<C> {
         Self(Mutex::new(None))
     }
 
+    /// Lets the next caller fetch another one, unless that happened already.
+    pub(super) async fn forget(&self, credential: &Arc<C>) {
+        let mut slot = self.0.lock().await;
+        if slot.as_ref().is_some_and(|kept| Arc::ptr_eq(&kept.credential, credential)) {
+            *slot = None;
+        }
+    }
+
     /// The credential, from `fetch` if there is none or it ends soon.
     pub(super) async fn get<E: std::fmt::Display>(
         &self,
@@ -98,6 +106,18 @@ mod tests {
         let start = SystemTime::UNIX_EPOCH;
         assert_eq!(renewal(start, start + Duration::from_secs(3600)), start + Duration::from_secs(3300));
         assert_eq!(renewal(start, start + Duration::from_secs(40)), start + Duration::from_secs(30));
+    }
+
+    #[tokio::test]
+    async fn a_forgotten_credential_is_fetched_again_and_a_newer_one_is_not_forgotten() {
+        let kept = Kept::new();
+        let fetch =
+            async |value| kept.get::<&str>(std::future::ready(Ok(Fetched { credential: value, ends: None }))).await;
+        let first = fetch(1).await.expect("given");
+        kept.forget(&first).await;
+        let second = fetch(2).await.expect("given");
+        kept.forget(&first).await;
+        assert_eq!((*second, *fetch(3).await.expect("kept")), (2, 2));
     }
 
     #[tokio::test]

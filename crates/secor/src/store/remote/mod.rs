@@ -1,6 +1,7 @@
 //! Objects in a cloud: `s3://`, `gs://`, `azure://` and everything that speaks their languages.
 //!
-//! All three are object_store's clients; what differs is how each is built ([`s3`], [`gs`], [`azure`]) and a row of
+//! The first three are object_store's clients; `swift://` has a client of its own ([`swift`]) and shares what is around
+//! them. What differs among the three is how each is built ([`s3`], [`gs`], [`azure`]) and a row of
 //! facts ([`Dialect`]). A create is one PUT that the server refuses when the key is taken: `If-None-Match: *` on S3 and
 //! Azure, `x-goog-if-generation-match: 0` on GCS. The entity tag that the PUT returns is the checksum for the receipt:
 //! `verify` gets the same from a HEAD. On S3 the payload is signed and carries a checksum, so a store that checks either
@@ -34,6 +35,7 @@ mod http;
 mod kept;
 mod pace;
 mod s3;
+mod swift;
 
 use std::fmt;
 use std::future::Future;
@@ -51,6 +53,7 @@ use object_store::{
 use secor_core::ids::Digest;
 
 use self::pace::Pace;
+pub(super) use self::swift::SwiftStore;
 use super::settings::Location;
 use super::{
     Attributes, Backoff, ByteStream, Checksum, Class, Create, GET_BYTES_MAX, Listed, ObjectInfo, Operation, Payload,
@@ -73,6 +76,11 @@ const CREATE_BACKOFF: Backoff = Backoff { first: Duration::from_millis(20), max:
 pub(super) struct RemoteStore {
     clients: Clients,
     pace: Pace,
+    place: Place,
+}
+
+/// Where keys stand, and how a store is called in errors.
+struct Place {
     url: Arc<str>,
     /// Without slashes at its ends; empty for the whole bucket.
     prefix: String,
@@ -133,17 +141,16 @@ impl RemoteStore {
             Location::Azure { bucket, account, endpoint } => {
                 (azure::build(settings, &bucket.name, azure::Place { account, endpoint })?, bucket)
             }
-            Location::File { .. } => unreachable!("a folder is no remote store"),
+            Location::File { .. } | Location::Swift(_) => unreachable!("these have stores of their own"),
         };
-        let url = Arc::from(settings.url.as_str());
-        Ok(Self { clients, pace: Pace::default(), url, prefix: bucket.prefix })
+        let place = Place { url: Arc::from(settings.url.as_str()), prefix: bucket.prefix };
+        Ok(Self { clients, pace: Pace::default(), place })
     }
 
     /// The path of a key in the bucket.
     fn path(&self, operation: Operation, key: &str) -> Result<Path, StoreError> {
-        let full = key::join(&self.prefix, key);
-        let invalid = |what: String| StoreError::new(Class::Invalid, &self.url, operation, what).with_key(key);
-        key::check(key).and_then(|()| key::check(&full)).map_err(|bad| invalid(bad.to_string()))?;
+        let full = self.place.full_key(operation, key)?;
+        let invalid = |what: String| self.place.error(Class::Invalid, operation, what).with_key(key);
         if full.contains('\\') && !self.clients.dialect.keeps_backslashes {
             return Err(invalid("this store takes a backslash for a slash".to_owned()));
         }
@@ -155,18 +162,11 @@ impl RemoteStore {
         if !prefix.is_empty() {
             self.path(operation, prefix)?;
         }
-        let folder = key::join(&self.prefix, prefix);
-        Ok(if folder.is_empty() { folder } else { folder + "/" })
-    }
-
-    /// The key of a path in the bucket, which lies below the prefix.
-    fn key_of<'a>(&self, path: &'a Path) -> &'a str {
-        let path = path.as_ref();
-        path.strip_prefix(&self.prefix).map_or(path, |key| key.trim_start_matches('/'))
+        self.place.folder(operation, prefix)
     }
 
     fn error(&self, operation: Operation, key: &str, error: &object_store::Error) -> StoreError {
-        errors::explain(&self.url, self.clients.dialect, operation, error).with_key(key)
+        errors::explain(&self.place.url, self.clients.dialect, operation, error).with_key(key)
     }
 
     /// Awaits an answer, at most for `limit`.
@@ -184,7 +184,7 @@ impl RemoteStore {
 
     fn timed_out(&self, limit: Duration, (operation, key): (Operation, &str)) -> StoreError {
         let what = format!("no answer within {} s", limit.as_secs());
-        StoreError::new(Class::Unavailable, &self.url, operation, what).with_key(key)
+        self.place.error(Class::Unavailable, operation, what).with_key(key)
     }
 
     /// GET or HEAD; `None` for 404.
@@ -207,7 +207,7 @@ impl RemoteStore {
         let path = self.path(Operation::Create, key)?;
         let options = self.clients.put_options(attributes);
         let upload = body::Upload { client: Arc::clone(&self.clients.writer), path, options };
-        let invalid = |what| StoreError::new(Class::Invalid, &self.url, Operation::Create, what).with_key(key);
+        let invalid = |what| self.place.error(Class::Invalid, Operation::Create, what).with_key(key);
         let limit = upload_timeout(payload.size());
         let answer = match payload {
             Payload::Bytes(bytes) => {
@@ -247,6 +247,46 @@ impl RemoteStore {
     }
 }
 
+// === impl Place ===
+
+impl Place {
+    fn error(&self, class: Class, operation: Operation, what: impl Into<String>) -> StoreError {
+        StoreError::new(class, &self.url, operation, what)
+    }
+
+    /// A key in the bucket.
+    fn join(&self, key: &str) -> String {
+        key::join(&self.prefix, key)
+    }
+
+    /// A key in the bucket, if it is one.
+    fn full_key(&self, operation: Operation, key: &str) -> Result<String, StoreError> {
+        let full = self.join(key);
+        let checked = key::check(key).and_then(|()| key::check(&full));
+        checked.map_err(|bad| self.error(Class::Invalid, operation, bad.to_string()).with_key(key))?;
+        Ok(full)
+    }
+
+    /// The folder `prefix` in the bucket with a slash at its end; empty for the whole bucket.
+    fn folder(&self, operation: Operation, prefix: &str) -> Result<String, StoreError> {
+        let folder = if prefix.is_empty() { self.prefix.clone() } else { self.full_key(operation, prefix)? };
+        Ok(if folder.is_empty() { folder } else { folder + "/" })
+    }
+
+    /// The key of what lies below the prefix in the bucket.
+    fn key_of<'a>(&self, full: &'a str) -> &'a str {
+        full.strip_prefix(&self.prefix).map_or(full, |key| key.trim_start_matches('/'))
+    }
+
+    fn check_size(&self, key: &str, bytes: u64, bytes_max: u64) -> Result<(), StoreError> {
+        if bytes <= bytes_max {
+            return Ok(());
+        }
+        let what = format!("{bytes} bytes are more than the {bytes_max} that one object can have");
+        Err(self.error(Class::Invalid, Operation::Create, what).with_key(key).with_hint("lower `flush.max_bytes`"))
+    }
+}
+
 // === impl Clients ===
 
 impl Clients {
@@ -269,32 +309,9 @@ impl Clients {
 #[async_trait]
 impl Store for RemoteStore {
     async fn create(&self, key: &str, payload: Payload, attributes: &Attributes) -> Result<Create, StoreError> {
-        let bytes_max = self.clients.dialect.object_bytes_max;
-        if payload.size() > bytes_max {
-            let what = format!("{} bytes are more than the {bytes_max} of one request", payload.size());
-            return Err(StoreError::new(Class::Invalid, &self.url, Operation::Create, what)
-                .with_key(key)
-                .with_hint("lower `flush.max_bytes`"));
-        }
-        let mut last = None;
-        for pause in CREATE_BACKOFF.pauses().take(CREATE_ATTEMPTS_MAX) {
-            let (doubt, taken) = match self.put(key, &payload, attributes).await? {
-                Put::Created(checksum) => {
-                    let info = ObjectInfo { size: payload.size(), checksum, attributes: attributes.clone() };
-                    return Ok(Create::Created(info));
-                }
-                Put::Taken(doubt) => (doubt, true),
-                Put::Doubtful(doubt) => (doubt, false),
-            };
-            match self.head_as(Operation::Create, key).await {
-                Ok(Some(info)) => return Ok(Create::Exists(info)),
-                Ok(None) if taken => last = Some(doubt),
-                // Not stored, and the store is in trouble: that is the caller's to sit out.
-                Ok(None) | Err(_) => return Err(doubt),
-            }
-            tokio::time::sleep(pause).await;
-        }
-        Err(last.expect("there was at least one attempt"))
+        self.place.check_size(key, payload.size(), self.clients.dialect.object_bytes_max)?;
+        let won = ObjectInfo { size: payload.size(), checksum: None, attributes: attributes.clone() };
+        create(won, || self.put(key, &payload, attributes), || self.head_as(Operation::Create, key)).await
     }
 
     async fn head(&self, key: &str) -> Result<Option<ObjectInfo>, StoreError> {
@@ -305,7 +322,7 @@ impl Store for RemoteStore {
         let Some(result) = self.ask(Operation::Get, key, GetOptions::default()).await? else { return Ok(None) };
         if result.meta.size > GET_BYTES_MAX {
             let what = format!("an object of {} bytes is too big to read whole", result.meta.size);
-            return Err(StoreError::new(Class::Invalid, &self.url, Operation::Get, what).with_key(key));
+            return Err(self.place.error(Class::Invalid, Operation::Get, what).with_key(key));
         }
         let content = self.within(REQUEST_TIMEOUT, (Operation::Get, key), result.bytes()).await?;
         content.map(Some).map_err(|error| self.error(Operation::Get, key, &error))
@@ -314,7 +331,7 @@ impl Store for RemoteStore {
     async fn read(&self, key: &str) -> Result<Option<ByteStream>, StoreError> {
         let Some(result) = self.ask(Operation::Read, key, GetOptions::default()).await? else { return Ok(None) };
         let dialect = self.clients.dialect;
-        let start = (Arc::clone(&self.url), key.to_owned(), result.into_stream());
+        let start = (Arc::clone(&self.place.url), key.to_owned(), result.into_stream());
         let stream = futures::stream::try_unfold(start, move |(url, key, mut pieces)| async move {
             let failed = |error: StoreError| error.with_key(&key);
             let piece = tokio::time::timeout(PIECE_TIMEOUT, pieces.try_next()).await.map_err(|_| {
@@ -333,12 +350,12 @@ impl Store for RemoteStore {
             return Ok(info.checksum);
         }
         let what = "the store tells no entity tag";
-        Err(StoreError::new(Class::Invalid, &self.url, Operation::Checksum, what).with_key(key))
+        Err(self.place.error(Class::Invalid, Operation::Checksum, what).with_key(key))
     }
 
     async fn list(&self, prefix: &str, start_after: Option<&str>, limit: usize) -> Result<Vec<Listed>, StoreError> {
         let folder = self.folder(Operation::List, prefix)?;
-        let offset = start_after.map(|key| key::join(&self.prefix, key));
+        let offset = start_after.map(|key| self.place.join(key));
         let mut listed: Vec<Listed> = Vec::new();
         let mut page_token = None;
         let mut page_keys = limit.min(PAGE_KEYS_MAX);
@@ -351,8 +368,10 @@ impl Store for RemoteStore {
             };
             let page = self.page((Operation::List, prefix), &folder, options).await?;
             let objects = page.result.objects.iter();
-            let found =
-                objects.map(|object| Listed { key: self.key_of(&object.location).to_owned(), size: object.size });
+            let found = objects.map(|object| Listed {
+                key: self.place.key_of(object.location.as_ref()).to_owned(),
+                size: object.size,
+            });
             // Some servers begin with the offset itself, and some with the first key of all: then pages are made big.
             let before = listed.len();
             listed.extend(found.filter(|object| start_after.is_none_or(|start| object.key.as_str() > start)));
@@ -401,21 +420,47 @@ impl Store for RemoteStore {
             folds_case: false,
             object_bytes_max: self.clients.dialect.object_bytes_max,
             keeps_attributes: true,
+            exclusive: true,
         })
     }
 }
 
 impl fmt::Display for RemoteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.url)
+        f.write_str(&self.place.url)
     }
 }
 
 /// Without what is inside object_store: it holds credentials.
 impl fmt::Debug for RemoteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteStore").field("url", &self.url).finish_non_exhaustive()
+        f.debug_struct("RemoteStore").field("url", &self.place.url).finish_non_exhaustive()
     }
+}
+
+/// Creates by `put`; an answer that leaves it open who won is cleared up by `head`. `won` is what was created, but for
+/// its checksum.
+async fn create<P, H>(won: ObjectInfo, put: impl Fn() -> P, head: impl Fn() -> H) -> Result<Create, StoreError>
+where
+    P: Future<Output = Result<Put, StoreError>>,
+    H: Future<Output = Result<Option<ObjectInfo>, StoreError>>,
+{
+    let mut last = None;
+    for pause in CREATE_BACKOFF.pauses().take(CREATE_ATTEMPTS_MAX) {
+        let (doubt, taken) = match put().await? {
+            Put::Created(checksum) => return Ok(Create::Created(ObjectInfo { checksum, ..won })),
+            Put::Taken(doubt) => (doubt, true),
+            Put::Doubtful(doubt) => (doubt, false),
+        };
+        match head().await {
+            Ok(Some(info)) => return Ok(Create::Exists(info)),
+            Ok(None) if taken => last = Some(doubt),
+            // Not stored, and the store is in trouble: that is the caller's to sit out.
+            Ok(None) | Err(_) => return Err(doubt),
+        }
+        tokio::time::sleep(pause).await;
+    }
+    Err(last.expect("there was at least one attempt"))
 }
 
 fn info(dialect: &Dialect, meta: &ObjectMeta, attributes: &object_store::Attributes) -> ObjectInfo {
