@@ -4,8 +4,8 @@
 //! must determine all of them, so that two batches never meet under one key; that is checked when it is parsed, not
 //! when it is used. Everything here is persisted in the names of objects: never change what a layout renders.
 //!
-//! Deliberately absent: the store's prefix (keys are relative to it), and Secor's `md5hash` and alternative-path-by-date
-//! prefixes, which would go in front of what [`Layout::key`] returns.
+//! Deliberately absent: the store's prefix (keys are relative to it). Secor put its hash and its path by date before that
+//! prefix; here they are folders of a template ([`prefix`]).
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -15,6 +15,7 @@ use crate::shape::{Compression, Framing, Output, OutputFormat};
 
 mod calendar;
 mod hive;
+mod prefix;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,8 @@ pub use calendar::{
 };
 pub use hive::{DEFAULT_PARTITION, escape_value, push_escaped};
 pub use template::{OutputPartitionTemplate, TemplateError, TemplatePart};
+
+use prefix::Dated;
 
 /// Longest key that a store takes, prefix included.
 pub const KEY_BYTES_MAX: usize = 1_024;
@@ -102,6 +105,10 @@ enum Part {
     /// Kafka Store's: `<topic>`, above generation 1 `<topic>.g<generation>`.
     TopicWithGeneration,
     OutputPartition,
+    /// A hash of topic and output partition.
+    Hash,
+    /// One of two folders, by the output partition's date.
+    Dated(Dated),
     Generation(Width),
     Partition(Width),
     Start(Width),
@@ -140,6 +147,12 @@ impl Layout {
         self.parts.contains(&Part::OutputPartition)
     }
 
+    /// Whether keys depend on the date in a folder `dt=…` of the output partition.
+    #[must_use]
+    pub fn looks_at_date(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Dated(_)))
+    }
+
     /// Refuses topics whose files would meet those of the ledger, the dead letters, or another topic's generation.
     ///
     /// # Errors
@@ -174,6 +187,8 @@ impl Layout {
                 }
                 Part::TopicWithGeneration => key.push_str(name.topic),
                 Part::OutputPartition => key.push_str(name.output_partition),
+                Part::Hash => key.push_str(&prefix::hash(name.topic, name.output_partition)),
+                Part::Dated(dated) => key.push_str(dated.folder(name.output_partition)),
                 Part::Generation(width) => push(&mut key, format_args!("{:0width$}", name.generation.0)),
                 Part::Partition(width) => push(&mut key, format_args!("{:0width$}", name.partition)),
                 Part::Start(width) => push(&mut key, format_args!("{:0width$}", name.start.get())),
@@ -260,8 +275,7 @@ pub fn case_fold_clash<'a>(keys: impl IntoIterator<Item = &'a str>) -> Option<(&
 /// Message and hint.
 type Fault = (String, &'static str);
 
-const HINT_PLACEHOLDERS: &str =
-    "known are {topic} {output_partition} {generation} {partition} {start} {ext}; numbers take a width: {start:020}";
+const HINT_PLACEHOLDERS: &str = "known are {topic} {output_partition} {generation} {partition} {start} {ext} {md5}; numbers take a width: {start:020}";
 
 fn kafka_store() -> Vec<Part> {
     let slash = || Part::Literal("/".to_owned());
@@ -292,6 +306,9 @@ fn split(template: &str) -> Result<Vec<Part>, Fault> {
 }
 
 fn part(inside: &str) -> Result<Part, Fault> {
+    if let Some(dated) = inside.strip_prefix("dt<") {
+        return Dated::parse(dated).map(Part::Dated);
+    }
     let (name, width) = match inside.split_once(':') {
         None => (inside, None),
         Some((name, digits)) => match digits.strip_prefix('0').and_then(|it| it.parse().ok()) {
@@ -302,6 +319,7 @@ fn part(inside: &str) -> Result<Part, Fault> {
     match (name, width) {
         ("topic", None) => Ok(Part::Topic),
         ("output_partition", None) => Ok(Part::OutputPartition),
+        ("md5", None) => Ok(Part::Hash),
         ("ext", None) => Ok(Part::Ext),
         ("generation", width) => Ok(Part::Generation(width.unwrap_or(0))),
         ("partition", width) => Ok(Part::Partition(width.unwrap_or(0))),
@@ -375,12 +393,12 @@ fn check_neighbours(before: Option<&Part>, part: &Part, after: Option<&Part>) ->
         Some(_) => false,
     };
     match part {
-        Part::Topic | Part::OutputPartition => {
+        Part::Topic | Part::OutputPartition | Part::Hash | Part::Dated(_) => {
             if literal(before, |text| text.ends_with('/')) && literal(after, |text| text.starts_with('/')) {
                 return Ok(());
             }
-            let hint = "put slashes around {topic} and {output_partition}";
-            Err(("{topic} and {output_partition} must be whole segments".to_owned(), hint))
+            let hint = "put slashes around {topic}, {output_partition}, {md5} and {dt<…}";
+            Err(("{topic}, {output_partition}, {md5} and {dt<…} must be whole segments".to_owned(), hint))
         }
         Part::Generation(_) | Part::Partition(_) | Part::Start(_) => {
             let free_before = literal(before, |text| !text.ends_with(|c: char| c.is_ascii_digit()));

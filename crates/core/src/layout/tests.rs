@@ -48,6 +48,26 @@ fn names_are_golden() {
     assert_eq!(second.key(&bare), "raw/clicks/1_12_100");
 }
 
+// persisted; the digits are md5sum's, of `clicks/dt=2014-05-01/hr=04` and of `clicks`
+#[test]
+fn names_with_the_prefixes_of_secor_are_golden() {
+    let hashed = layout("{md5}/raw_logs/{topic}/{output_partition}/{generation}_{partition}_{start:020}{ext}");
+    assert_eq!(hashed.key(&NAME), "184f/raw_logs/clicks/dt=2014-05-01/hr=04/1_0_00000000000000000000.gz");
+    let bare = NameParts { output_partition: "", ..NAME };
+    assert_eq!(hashed.key(&bare), "c9e9/raw_logs/clicks/1_0_00000000000000000000.gz");
+    assert_eq!(hashed.dead_letter_key(&NAME), "_dead_letters/c9e9/raw_logs/clicks/1_0_00000000000000000000.json.gz");
+
+    let dated =
+        layout("{dt<2014-05-01?raw/logs:raw/logs_2}/{topic}/{output_partition}/{generation}_{partition}_{start}{ext}");
+    assert!(dated.looks_at_date() && !hashed.looks_at_date());
+    let key = |output_partition| dated.key(&NameParts { output_partition, ..NAME });
+    assert_eq!(key("dt=2014-04-30"), "raw/logs/clicks/dt=2014-04-30/1_0_0.gz");
+    assert_eq!(key("dt=2014-05-01/hr=04"), "raw/logs_2/clicks/dt=2014-05-01/hr=04/1_0_0.gz");
+    assert_eq!(key("country=de/dt=2030-01-01"), "raw/logs_2/clicks/country=de/dt=2030-01-01/1_0_0.gz");
+    assert_eq!(key("dt=__HIVE_DEFAULT_PARTITION__"), "raw/logs/clicks/dt=__HIVE_DEFAULT_PARTITION__/1_0_0.gz");
+    assert_eq!(key(""), "raw/logs/clicks/1_0_0.gz");
+}
+
 #[test]
 fn the_named_layout_is_its_template() {
     assert_eq!(layout("secor"), layout("{topic}/{output_partition}/{generation}_{partition}_{start:020}{ext}"));
@@ -79,6 +99,14 @@ fn layouts_that_let_two_files_meet_are_refused() {
         ("{topic}/{generation}_{partition}_{start", "is not closed"),
         ("{topic}/{generation}_{partition}_{start} {ext}", "` ` can't stand in a name"),
         ("kafka_store", "{topic} must appear once"),
+        ("x{md5}/{topic}/{generation}_{partition}_{start}{ext}", "must be whole segments"),
+        ("{dt<2014?a:b}/{topic}/{generation}_{partition}_{start}{ext}", "`2014` is no date"),
+        ("{dt<2014-05-01?a}/{topic}/{generation}_{partition}_{start}{ext}", "is not a date and two folders"),
+        ("{dt<2014-05-01?a:a}/{topic}/{generation}_{partition}_{start}{ext}", "could be taken for each other"),
+        ("{dt<2014-05-01?a:a/b}/{topic}/{generation}_{partition}_{start}{ext}", "could be taken for each other"),
+        ("{dt<2014-05-01?a:_secor}/{topic}/{generation}_{partition}_{start}{ext}", "keeps for itself"),
+        ("{dt<2014-05-01?a/..:a/b}/{topic}/{generation}_{partition}_{start}{ext}", "empty or relative"),
+        ("{dt<2014-05-01?a:b c}/{topic}/{generation}_{partition}_{start}{ext}", "` ` can't stand in a name"),
     ] {
         let error = layout_error(text);
         assert!(error.contains(why), "{text}: {error}");

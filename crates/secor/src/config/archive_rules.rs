@@ -157,6 +157,14 @@ impl Rules<'_> {
 
     fn topic_names(&mut self) {
         let Ok(layout) = Layout::parse(&self.archive.layout) else { return };
+        if layout.looks_at_date() && !self.archive.output_partitions.iter().any(|folder| folder.starts_with("dt={")) {
+            self.mistake(
+                &["layout", "output_partitions"],
+                "has no date",
+                "no folder `dt=…` says which day a record is of",
+                "write output_partitions = [\"dt={timestamp:%Y-%m-%d}\"]",
+            );
+        }
         for (index, topic) in self.archive.topics.iter().enumerate().filter(|(_, topic)| !topic.starts_with('^')) {
             if let Err(error) = layout.check_topic(topic) {
                 let key = format!("topics[{index}]");

@@ -292,6 +292,10 @@ fn contradictions_are_refused() {
             archive_with("timestamp = { field = \"ts\" }"),
             "timestamp.field: not valid: field `ts` is named, but `bytes` input has no fields",
         ),
+        (
+            archive_with("layout = '{dt<2026-01-01?a:b}/{topic}/{generation}_{partition}_{start}{ext}'"),
+            "layout: has no date",
+        ),
         (json("timestamp = { source = \"iso8601\" }"), "timestamp.field: not valid: the source needs a field"),
         (
             json("timestamp = { field = \"a\", source = \"kafka\" }"),
