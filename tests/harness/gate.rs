@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::listener::{Listener, last_of_its_connection};
 
@@ -45,6 +45,9 @@ pub enum Weather {
     Resets,
     /// Each takes up to a second longer, on its way there or on its way back.
     Slow,
+    /// A store with little room: of the PUTs of archived files one per [`THROTTLE`] is let through, the others are told to
+    /// slow down. All else is answered.
+    Throttled,
 }
 
 /// What the weather does to one request.
@@ -102,6 +105,8 @@ struct Inner {
     /// Counts the requests in bad weather.
     gusts: u32,
     hold: Option<Hold>,
+    /// When a file was let through in throttled weather.
+    let_through: Option<Instant>,
     /// Targets that are held now, in order of arrival.
     held: Vec<String>,
     /// Counts releases: who is held waits for the next one.
@@ -187,7 +192,7 @@ impl State {
 
     fn serve(&self, mut client: TcpStream) -> io::Result<()> {
         let message = Message::read(&client)?;
-        let gust = self.lock().gust();
+        let gust = self.lock().gust(&message);
         match gust {
             Gust::Calm => {}
             Gust::Before(answer) => return client.write_all(answer),
@@ -256,8 +261,18 @@ impl State {
 
 impl Inner {
     /// What happens to the next request: an even mix that looks like none.
-    fn gust(&mut self) -> Gust {
+    fn gust(&mut self, message: &Message) -> Gust {
         if self.weather == Weather::Fair {
+            return Gust::Calm;
+        }
+        if self.weather == Weather::Throttled {
+            let is_file = message.method == "PUT" && !message.target.contains("/_secor/");
+            if is_file && self.let_through.is_some_and(|last| last.elapsed() < THROTTLE) {
+                return Gust::Before(SLOW_DOWN);
+            }
+            if is_file {
+                self.let_through = Some(Instant::now());
+            }
             return Gust::Calm;
         }
         self.gusts += 1;
@@ -268,7 +283,7 @@ impl Inner {
                 return if dice.is_multiple_of(2) { Gust::There(time) } else { Gust::Back(time) };
             }
             Weather::Errors => UNAVAILABLE,
-            Weather::Fair | Weather::Resets => b"",
+            Weather::Fair | Weather::Throttled | Weather::Resets => b"",
         };
         match dice % 4 {
             0 => Gust::Before(failure),
@@ -377,4 +392,7 @@ fn decoded(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Between two files in throttled weather.
+pub const THROTTLE: Duration = Duration::from_millis(250);
+const SLOW_DOWN: &[u8] = b"HTTP/1.1 503 Slow Down\r\nContent-Length: 38\r\nConnection: close\r\n\r\n<Error><Code>SlowDown</Code></Error>\r\n";
 const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";

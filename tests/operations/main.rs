@@ -14,6 +14,7 @@ mod leaving;
 mod limits;
 mod staging;
 mod starting;
+mod throttled;
 mod topics;
 mod transactions;
 

@@ -145,6 +145,8 @@ pub struct Limits {
     /// Bytes.
     pub disk: u64,
     pub open_writers: usize,
+    /// Files on their way to the store at once.
+    pub uploads: usize,
     /// 0: no limit.
     pub records_per_second: u64,
 }

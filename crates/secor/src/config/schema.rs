@@ -238,6 +238,12 @@ const PROCESS_KEYS: &[Key] = &[
     ),
     key("limits.open_writers", Kind::Integer { min: 1, max: 100_000_000 }, Fallback::Toml("10000"), "Open files."),
     key(
+        "limits.uploads",
+        Kind::Integer { min: 1, max: 1024 },
+        Fallback::Toml("32"),
+        "Files on their way to the store at once, at most: fewer while the store is in trouble or the line is slow.",
+    ),
+    key(
         "limits.records_per_second",
         Kind::Integer { min: 0, max: MAX },
         Fallback::Toml("0"),
@@ -375,7 +381,9 @@ const BATCH_KEYS: &[Key] = &[
         Kind::Text(checks::layout),
         Fallback::Toml("\"secor\""),
         "`secor`, `kafka-store`, or a template such as \
-         `{topic}/{output_partition}/{generation}_{partition}_{start:020}{ext}`.",
+         `{topic}/{output_partition}/{generation}_{partition}_{start:020}{ext}`. Folders of a template can be `{md5}`, \
+         four digits of a hash of topic and output partition, and `{dt<2026-01-01?before:after}`, by the date in the \
+         output partition's folder `dt=…`: Secor's prefixes.",
     ),
     shaping(
         "archive.bad_records",

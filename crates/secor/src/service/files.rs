@@ -8,8 +8,9 @@ use secor_core::partition::{FileState, Inspection, Stored};
 
 use super::failpoint::{self, Point};
 use super::trouble::Trouble;
+use super::uploads::Found;
 use super::world::World;
-use crate::store::{Attributes, Create, ObjectInfo, Payload, object};
+use crate::store::{Attributes, Class, Create, ObjectInfo, Payload, object};
 use crate::worker::{Closed, ClosedFile};
 
 /// Files of one batch on their way at the same time.
@@ -121,8 +122,13 @@ async fn upload_one(
 ) -> Result<FileState, Trouble> {
     let payload: Payload = closed.staged.payload()?;
     let attributes = Attributes { digest: Some(closed.records_digest), ..Attributes::default() };
-    let _permit = world.uploads.acquire().await.expect("the semaphore is never closed");
-    let created = world.store.create(&file.key, payload, &attributes).await.inspect_err(|_| {
+    let turn = world.uploads.turn(&entry.topic_partition()).await;
+    let created = world.store.create(&file.key, payload, &attributes).await;
+    turn.learn(match &created {
+        Err(error) if error.class == Class::Unavailable => Found::InTrouble,
+        _ => Found::Well,
+    });
+    let created = created.inspect_err(|_| {
         metrics::counter!("uploader_upload_failures_total", "topic" => entry.topic.to_string()).increment(1);
     })?;
     failpoint::reached(Point::EachFile);

@@ -8,6 +8,7 @@
 pub mod settings;
 pub mod failpoint;
 mod trouble;
+mod uploads;
 mod grants;
 mod status;
 mod genesis;
@@ -201,6 +202,7 @@ impl Service {
                 return;
             }
             gauge_budget(&world.budget);
+            gauge_uploads(world);
             if looked_at_lag.elapsed() >= LAG_INTERVAL {
                 looked_at_lag = Instant::now();
                 look_at_lag(world).await;
@@ -370,6 +372,12 @@ fn gauge_budget(budget: &Budget) {
     metrics::gauge!("secor_memory_bytes").set(used(Resource::Memory) + used(Resource::Fetched));
     metrics::gauge!("secor_staged_disk_bytes").set(used(Resource::Disk));
     metrics::gauge!("secor_open_writers").set(used(Resource::Writers));
+}
+
+fn gauge_uploads(world: &World) {
+    let (limit, running) = world.uploads.level();
+    metrics::gauge!("secor_uploads_limit").set(limit as f64);
+    metrics::gauge!("secor_uploads_running").set(running as f64);
 }
 
 async fn look_at_lag(world: &Arc<World>) {

@@ -21,6 +21,7 @@ use super::grants::Grants;
 use super::settings::Common;
 use super::status::Registry;
 use super::trouble::Trouble;
+use super::uploads::Uploads;
 use crate::config::{Config, Start};
 use crate::kafka::{self, Handle, KafkaError, Waker};
 use crate::ledger::{EntryCreation, Ledger, ResolutionCreation};
@@ -30,8 +31,6 @@ use crate::worker::{Address, Closed, Fetch, Message, Outside, Progress, Recipe, 
 
 /// Questions to Kafka block a thread each.
 const KAFKA_QUESTIONS_MAX: usize = 32;
-/// Requests to the store that carry files.
-const UPLOADS_MAX: usize = 32;
 /// How long the end of an epoch waits for its commit.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -46,7 +45,7 @@ pub(super) struct World {
     pub geneses: Geneses,
     pub grants: Grants,
     pub registry: Arc<Registry>,
-    pub uploads: Semaphore,
+    pub uploads: Arc<Uploads>,
     pub kafka_questions: Arc<Semaphore>,
     replay_turns: Arc<Semaphore>,
     pub runtime: tokio::runtime::Handle,
@@ -79,6 +78,7 @@ impl World {
         Self {
             shapes: shapes.collect(),
             store: Arc::clone(ledger.store()),
+            uploads: Uploads::new(config.limits.uploads),
             config,
             common,
             ledger,
@@ -86,7 +86,6 @@ impl World {
             geneses: Geneses::default(),
             grants: Grants::default(),
             registry,
-            uploads: Semaphore::new(UPLOADS_MAX),
             kafka_questions: Arc::new(Semaphore::new(KAFKA_QUESTIONS_MAX)),
             replay_turns: Arc::new(Semaphore::new(1)),
             runtime: tokio::runtime::Handle::current(),
