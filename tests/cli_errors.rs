@@ -36,7 +36,8 @@ struct Row {
 fn the_page_and_the_tests_name_the_same_mistakes() {
     let mut tested: BTreeSet<String> = command_line().into_iter().map(|(id, _)| id.to_owned()).collect();
     tested.extend(configurations().into_iter().map(|(id, _)| id.to_owned()));
-    for file in fs::read_dir(repository().join("tests")).expect("the tests are there").flatten() {
+    let folders = ["tests", "tests/sql_ledger"].map(|folder| fs::read_dir(repository().join(folder)));
+    for file in folders.into_iter().flat_map(|folder| folder.expect("the tests are there")).flatten() {
         let text = fs::read_to_string(file.path()).unwrap_or_default();
         let marks = text.lines().filter_map(|line| line.trim().strip_prefix("// mistake: "));
         tested.extend(marks.map(str::to_owned));
@@ -201,7 +202,7 @@ fn tls_needs_a_binary_that_has_it() {
 #[test]
 fn every_example_is_right() {
     let mut secor = Secor::new(|_| BASE.to_owned());
-    for name in ["S3_ACCESS_KEY", "S3_SECRET_KEY", "KAFKA_PASSWORD", "SECOR_ADMIN_TOKEN"] {
+    for name in ["S3_ACCESS_KEY", "S3_SECRET_KEY", "KAFKA_PASSWORD", "SECOR_ADMIN_TOKEN", "SECOR_DB_PASSWORD"] {
         secor.set_env(name, "set-by-the-test");
     }
     let files = fs::read_dir(repository().join("examples")).expect("they are there").flatten();
@@ -259,7 +260,9 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("format-later", archive("output = { format = \"parquet\" }")),
         ("store-unknown", swap("file:///tmp", "ftp://bucket")),
         ("swift-no-login", swap("file:///tmp", "swift://container")),
-        ("ledger-later", archive("[ledger]\ntype = \"sql\"")),
+        ("ledger-without-url", archive("[ledger]\ntype = \"sql\"")),
+        ("ledger-url-useless", archive("[ledger]\nurl = \"sqlite:///var/lib/secor/l.db\"")),
+        ("ledger-url-bad", archive("[ledger]\ntype = \"sql\"\nurl = \"oracle://secor:secret@host/db\"")),
         ("section-later", archive("[catalog]")),
         ("store-relative", swap("file:///tmp", "file://archive")),
         ("variable-unset", archive("[admin]\ntoken = \"${SECOR_NOBODY}\"")),

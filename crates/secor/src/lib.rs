@@ -4,6 +4,7 @@
 
 pub mod config;
 pub mod store;
+pub mod sql;
 pub mod ledger;
 pub mod kafka;
 pub mod worker;

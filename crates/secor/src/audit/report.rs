@@ -258,6 +258,13 @@ impl FindingCode {
 
 // === impl Finding ===
 
+impl Finding {
+    /// Size or checksum are others than the receipt's: the bytes differ, and perhaps nothing else.
+    pub(super) fn is_about_bytes(&self) -> bool {
+        matches!(self.code, FindingCode::WrongSize | FindingCode::WrongChecksum)
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let topic = if self.topic.is_empty() { ALL_TOPICS } else { &self.topic };

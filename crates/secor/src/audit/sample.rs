@@ -7,15 +7,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use secor_core::flush::CutReason;
 use secor_core::ids::{Digest, Generation, Offset};
-use secor_core::manifest::{
-    Arbiter, Batch, Entry, FileEntry, Genesis, Isolation, Kind, Next, Receipt, Seal, StoredFile, paths,
-};
+use secor_core::manifest::{Batch, Entry, FileEntry, Genesis, Isolation, Kind, Next, Receipt, Seal, StoredFile, paths};
 use secor_core::record::Record;
 use secor_core::shape::{BadRecords, Compression, Input, Output, OutputFormat, Shape, Timestamp};
 use secor_format::{Codec, FileEncoder, FileIdentity, FileSummary};
 use tempfile::TempDir;
 
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerSettings};
 use crate::store::{self, Attributes, Create, Payload, StoreSettings};
 
 /// An archive of `clicks:0` that is written as secor would: batch after batch, each with its receipt in the next.
@@ -56,7 +54,7 @@ impl Archive {
         let folder = tempfile::tempdir().expect("a folder");
         let url = format!("file://{}", folder.path().display());
         let store = store::open(&StoreSettings::at(url)).expect("a store");
-        let ledger = Ledger::open_or_create(store, Arbiter::Store).await.expect("a ledger");
+        let ledger = Ledger::open_or_create(store, &LedgerSettings::default()).await.expect("a ledger");
         let genesis = Genesis {
             version: 1,
             ledger: ledger.identity().ledger.clone(),

@@ -18,6 +18,7 @@ use super::*;
 use crate::kafka::mock::Mock;
 use crate::kafka::producer::{Outgoing, Producer};
 use crate::kafka::{Isolation, Settings};
+use crate::ledger::LedgerSettings;
 
 impl Archive {
     async fn audit(&self, request: &Request) -> Report {
@@ -354,7 +355,7 @@ async fn a_configuration_that_is_lost_makes_files_unreadable() {
     let archive = Archive::of_three().await;
     let (hash, _) = archive.shape.stored();
     fs::remove_file(archive.path(&paths::config(&hash))).expect("was there");
-    let fresh = Ledger::open(archive.ledger.store().clone()).await.expect("opens");
+    let fresh = Ledger::open(archive.ledger.store().clone(), &LedgerSettings::default()).await.expect("opens");
     let request = Request { depth: Depth::Records, ..Request::default() };
     let report = audit(&fresh, &request, None, &Quiet).await.expect("a verdict");
     assert!(report.findings.iter().all(|finding| finding.code == FindingCode::Unreadable), "{:?}", report.findings);

@@ -156,7 +156,18 @@ pub struct LedgerArgs {
 #[derive(Clone, Debug, Subcommand)]
 pub enum LedgerCommand {
     List(LedgerListArgs),
+    Init(LedgerInitArgs),
 }
+
+/// Create the ledger; where the store can't create exclusively, nothing else does
+///
+/// With `ledger.type = "sql"` it makes the tables too. Do it once, from one place, before the first `secor run`. A ledger
+/// that is there already is left as it is.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor ledger init --config secor.toml")]
+pub struct LedgerInitArgs {}
 
 /// List topics, generations and partitions; of a partition, its entries
 #[derive(Clone, Debug, Args)]

@@ -55,7 +55,7 @@ pub async fn run(args: &CatArgs, config: &Config, out: &mut dyn Write) -> Result
 }
 
 async fn archived(target: &Target, waits: bool, config: &Config, printer: &mut Printer<'_>) -> Result<(), CliError> {
-    let ledger = Ledger::open(store::open(&settings::store(config))?).await?;
+    let ledger = Ledger::open(store::open(&settings::store(config))?, &config.ledger).await?;
     known_topic(&ledger, &target.topic).await?;
     follow(&ledger, target, waits, printer).await
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secor_core::ids::TopicPartition;
+use secor_core::manifest::Arbiter;
 
 use crate::config::{Archive, Config, TopicPattern};
 use crate::kafka::{self, Handle, KafkaError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::service::settings;
-use crate::store::{self, Store};
+use crate::store::{self, ProbeFailure, Store};
 
 use super::args::CheckArgs;
 use super::{Class, CliError, describe};
@@ -63,13 +64,20 @@ async fn check_store(config: &Config, report: &mut Report<'_>) -> Result<(), Cli
             return report.skipped(&["ledger", "staging"], "the store can't be used");
         }
     };
-    report.line("ledger", ledger(store).await)?;
+    report.line("ledger", ledger(store, config).await)?;
     report.line("staging", staging(&config.staging.path))
 }
 
 async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, String), CliError> {
     let store = store::open(&settings::store(config))?;
-    let probe = store::probe(&*store).await?;
+    let probe = match store::probe(&*store).await {
+        // a database arbitrates: the store only has to be there
+        Err(failure) if config.ledger.arbiter == Arbiter::Sql && !matches!(failure, ProbeFailure::Store(_)) => {
+            let finding = format!("{store}: does not create exclusively, which a ledger in a database does not need");
+            return Ok((store, finding));
+        }
+        probe => probe?,
+    };
     let mut finding = format!(
         "{store}: of {} creators of one key exactly one won, {} times over, in {} ms",
         probe.creators,
@@ -82,10 +90,18 @@ async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, String), CliErro
     Ok((store, finding))
 }
 
-async fn ledger(store: Arc<dyn Store>) -> Finding {
-    match Ledger::open(store).await {
-        Ok(ledger) => Ok(format!("{}", ledger.identity().ledger)),
-        Err(LedgerError::Absent(_)) => Ok("none yet, the first run creates it".to_owned()),
+async fn ledger(store: Arc<dyn Store>, config: &Config) -> Finding {
+    match Ledger::open(store, &config.ledger).await {
+        Ok(ledger) => Ok(format!("{} in {}", ledger.identity().ledger, ledger.place())),
+        Err(LedgerError::Absent(_)) => Ledger::reach(&config.ledger)
+            .await
+            .map(|()| match config.ledger.arbiter {
+                Arbiter::Store => "none yet, the first run creates it".to_owned(),
+                Arbiter::Sql => {
+                    "none yet: `secor ledger init` creates it, or the first run if the store is exclusive".to_owned()
+                }
+            })
+            .map_err(CliError::from),
         Err(error) => Err(error.into()),
     }
 }

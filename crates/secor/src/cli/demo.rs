@@ -18,12 +18,12 @@ use secor_core::ids::Offset;
 use super::args::DemoArgs;
 use super::child::{Child, Start, State};
 use super::errors::{Class, CliError};
-use super::follow::{Follow, LOOK_INTERVAL};
+use super::follow::{Follow, Followed, LOOK_INTERVAL};
 use super::verify;
 use crate::audit::{Depth, Quiet, Request, audit};
 use crate::config::Config;
 use crate::kafka::mock::Mock;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerSettings};
 use crate::service::settings;
 use crate::store;
 
@@ -56,7 +56,8 @@ pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), CliE
     let start = Start { config: &config_file, log: &log, variables: &[] };
     let mut worker = Child::start(start)?;
     let starts: Vec<Offset> = (0..partitions).map(|_| Offset::ZERO).collect();
-    let mut follow = Follow::new(Arc::clone(&store), TOPIC, &starts, args.records);
+    let followed = Followed { store: Arc::clone(&store), ledger: LedgerSettings::default() };
+    let mut follow = Follow::new(followed, TOPIC, &starts, args.records);
     until(args.records / 2, &mut follow, &mut worker).await?;
     follow.say("half-way: SIGKILL to the worker process, in the middle of its work");
     worker.kill();
@@ -69,7 +70,7 @@ pub(super) async fn run(args: &DemoArgs, out: &mut dyn Write) -> Result<(), CliE
     writeln!(out, "{produced} records produced, {} archived; now every one is read back\n", follow.archived())?;
     out.flush()?;
 
-    let ledger = Ledger::open(store).await?;
+    let ledger = Ledger::open(store, &LedgerSettings::default()).await?;
     let request = Request { expected_records: Some(produced), depth: Depth::Records, ..Request::default() };
     let report = audit(&ledger, &request, None, &Quiet).await?;
     verify::conclude(&report, out)?;

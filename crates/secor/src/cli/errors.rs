@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use crate::config::ConfigErrors;
 use crate::kafka::{self, KafkaError};
 use crate::ledger::LedgerError;
+use crate::sql::{self, SqlError};
 use crate::store::{self, ProbeFailure, StoreError};
 
 /// What the caller of the process can do about it.
@@ -194,8 +195,9 @@ impl From<LedgerError> for CliError {
     fn from(error: LedgerError) -> Self {
         let class = match &error {
             LedgerError::Store(source) => store_class(source),
+            LedgerError::Sql(source) => sql_class(source),
             LedgerError::Probe { source, .. } => probe_class(source),
-            LedgerError::Absent(_) => Class::Configuration,
+            LedgerError::Absent(_) | LedgerError::NeedsInit { .. } => Class::Configuration,
             LedgerError::Doubtful(_) => Class::Unavailable,
             _ => Class::Refused,
         };
@@ -217,6 +219,14 @@ fn store_class(error: &StoreError) -> Class {
     match error.class {
         store::Class::Unavailable | store::Class::Full => Class::Unavailable,
         store::Class::Denied | store::Class::Missing | store::Class::Invalid => Class::Configuration,
+    }
+}
+
+fn sql_class(error: &SqlError) -> Class {
+    match error.class {
+        sql::Class::Unavailable | sql::Class::Standby => Class::Unavailable,
+        sql::Class::Denied | sql::Class::NoTable | sql::Class::Invalid => Class::Configuration,
+        sql::Class::Taken | sql::Class::NoParent => Class::Refused,
     }
 }
 

@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use secor_core::ids::{Generation, Offset, TopicPartition};
 
 use super::errors::CliError;
-use crate::ledger::{Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError, LedgerSettings};
 use crate::store::Store;
 
 /// Between two looks.
@@ -17,8 +17,14 @@ pub(super) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(2);
 
+/// Where the archive and its ledger are.
+pub(super) struct Followed {
+    pub store: Arc<dyn Store>,
+    pub ledger: LedgerSettings,
+}
+
 pub(super) struct Follow {
-    store: Arc<dyn Store>,
+    place: Followed,
     next: Vec<(TopicPartition, Offset)>,
     ledger: Option<Ledger>,
     archived: u64,
@@ -30,7 +36,7 @@ pub(super) struct Follow {
 
 impl Follow {
     /// Follows the first generation of `topic`, whose partitions begin at `starts`; `records` are expected.
-    pub(super) fn new(store: Arc<dyn Store>, topic: &str, starts: &[Offset], records: u64) -> Self {
+    pub(super) fn new(place: Followed, topic: &str, starts: &[Offset], records: u64) -> Self {
         let topic: Arc<str> = Arc::from(topic);
         let next =
             (0..).zip(starts).map(|(partition, start)| (TopicPartition::new(Arc::clone(&topic), partition), *start));
@@ -39,7 +45,7 @@ impl Follow {
         let style = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} records in batches  {msg}")
             .expect("the template is a constant");
         let bar = ProgressBar::with_draw_target(Some(records), target).with_style(style);
-        Self { store, next: next.collect(), ledger: None, archived: 0, bar, line_at: Instant::now() }
+        Self { place, next: next.collect(), ledger: None, archived: 0, bar, line_at: Instant::now() }
     }
 
     /// Asks how far the archive is.
@@ -48,7 +54,7 @@ impl Follow {
     /// When the store can't be asked, or an entry does not belong where it stands.
     pub(super) async fn look(&mut self) -> Result<(), CliError> {
         if self.ledger.is_none() {
-            self.ledger = match Ledger::open(Arc::clone(&self.store)).await {
+            self.ledger = match Ledger::open(Arc::clone(&self.place.store), &self.place.ledger).await {
                 Err(LedgerError::Absent(_)) => return Ok(()),
                 opened => Some(opened?),
             };

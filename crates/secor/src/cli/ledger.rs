@@ -1,27 +1,42 @@
-//! `secor ledger`: looks into the ledger.
+//! `secor ledger`: looks into the ledger, and creates it where no process may do so by itself.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use futures::stream::TryStreamExt;
 use secor_core::ids::TopicPartition;
 use secor_core::manifest::{Entry, Kind};
 use serde_json::json;
 
-use super::args::{LedgerArgs, LedgerCommand, LedgerListArgs};
+use super::args::{LedgerArgs, LedgerCommand, LedgerInitArgs, LedgerListArgs};
 use super::errors::{Class, CliError};
 use crate::audit::align;
 use crate::config::Config;
-use crate::ledger::{ChainHead, Ledger};
+use crate::ledger::{ChainHead, Ledger, LedgerError};
 use crate::service::settings;
-use crate::store;
+use crate::store::{self, Store};
 
 /// # Errors
 /// When the ledger can't be read, or knows no such topic.
 pub async fn run(args: &LedgerArgs, config: &Config, out: &mut dyn Write) -> Result<(), CliError> {
-    let ledger = Ledger::open(store::open(&settings::store(config))?).await?;
+    let store = store::open(&settings::store(config))?;
     match &args.command {
-        LedgerCommand::List(args) => list(args, &ledger, out).await,
+        LedgerCommand::List(args) => list(args, &Ledger::open(store, &config.ledger).await?, out).await,
+        LedgerCommand::Init(LedgerInitArgs {}) => init(store, config, out).await,
     }
+}
+
+async fn init(store: Arc<dyn Store>, config: &Config, out: &mut dyn Write) -> Result<(), CliError> {
+    let there = match Ledger::open(Arc::clone(&store), &config.ledger).await {
+        Err(LedgerError::Absent(_)) => None,
+        opened => Some(opened?),
+    };
+    let (ledger, word) = match there {
+        Some(ledger) => (ledger, "is there already"),
+        None => (Ledger::init(store, &config.ledger).await?, "created"),
+    };
+    writeln!(out, "ledger {} in {} for {}: {word}", ledger.identity().ledger, ledger.place(), ledger.store())?;
+    Ok(())
 }
 
 async fn list(args: &LedgerListArgs, ledger: &Ledger, out: &mut dyn Write) -> Result<(), CliError> {

@@ -17,7 +17,7 @@ use crate::store;
 /// # Errors
 /// [`Class::Found`] when no file holds the offset; or when the ledger can't be read.
 pub async fn run(args: &LocateArgs, config: &Config, out: &mut dyn Write) -> Result<(), CliError> {
-    let ledger = Ledger::open(store::open(&settings::store(config))?).await?;
+    let ledger = Ledger::open(store::open(&settings::store(config))?, &config.ledger).await?;
     let (place, offset) = &args.record;
     known_topic(&ledger, &place.topic).await?;
     let heads = ledger.chain_heads(place).await?;

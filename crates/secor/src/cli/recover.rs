@@ -23,7 +23,7 @@ use crate::store;
 /// [`Class::Refused`] when something is refused at the end.
 pub(super) async fn run(args: &RecoverArgs, config: Config, out: &mut dyn Write) -> Result<(), CliError> {
     let config = Arc::new(config);
-    let ledger = Ledger::open(store::open(&settings::store(&config))?).await?;
+    let ledger = Ledger::open(store::open(&settings::store(&config))?, &config.ledger).await?;
     let mut geneses = Vec::new();
     for topic in ledger.topics().await? {
         let wanted = args.target.as_ref().is_none_or(|target| target.topic == topic);
@@ -95,7 +95,7 @@ async fn accept_owners(
         return Ok(());
     }
     confirm(args, out)?;
-    let archiver = Ledger::open_or_create(Arc::clone(ledger.store()), ledger.identity().arbiter).await?;
+    let archiver = Ledger::open_or_create(Arc::clone(ledger.store()), &config.ledger).await?;
     archiver.accept(other_group.then(|| group.to_owned()), other_cluster.then(|| cluster.to_owned())).await?;
     writeln!(out, "recorded")?;
     Ok(())

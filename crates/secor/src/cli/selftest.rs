@@ -22,6 +22,7 @@ use std::io::{self, Write};
 
 use rand::Rng;
 use secor_core::ids::{Offset, TopicPartition};
+use secor_core::manifest::Arbiter;
 
 use self::fleet::Fleet;
 use self::plan::plan;
@@ -32,7 +33,7 @@ use self::traffic::Traffic;
 use super::args::SelftestArgs;
 use super::confirm::{Question, confirm};
 use super::errors::{Class, CliError};
-use super::follow::Follow;
+use super::follow::{Follow, Followed};
 use super::run::Signals;
 use crate::audit::{Depth, Quiet, Request, audit};
 use crate::config::Config;
@@ -128,7 +129,13 @@ fn announce(args: &SelftestArgs, user: &Config, names: &Names, seed: u64, out: &
 
 /// Everything from the first question to the store to the verdict.
 async fn attempt(args: &SelftestArgs, seed: u64, site: &Site) -> Result<Report, CliError> {
-    let probe = store::probe(&*site.store).await?;
+    let probe = match site.config.ledger.arbiter {
+        Arbiter::Store => Some(store::probe(&*site.store).await?),
+        Arbiter::Sql => {
+            Ledger::init(std::sync::Arc::clone(&site.store), &site.config.ledger).await?;
+            None
+        }
+    };
     site.note_store_used();
     let kafka = connect(site).await?;
     let asked = kafka.clone();
@@ -139,12 +146,13 @@ async fn attempt(args: &SelftestArgs, seed: u64, site: &Site) -> Result<Report, 
 
     let records = usize::try_from(args.records).unwrap_or(usize::MAX);
     let plan = plan(seed, args.rounds, site.processes());
+    let followed = Followed { store: std::sync::Arc::clone(&site.store), ledger: site.config.ledger.clone() };
     let laboratory = Laboratory {
         site,
         kafka,
         fleet: Fleet::new(site),
         traffic: Traffic::start(site, partitions.len(), records)?,
-        follow: Follow::new(std::sync::Arc::clone(&site.store), &site.names.topic, &starts, args.records),
+        follow: Follow::new(followed, &site.names.topic, &starts, args.records),
         partitions,
         records,
     };
@@ -152,10 +160,10 @@ async fn attempt(args: &SelftestArgs, seed: u64, site: &Site) -> Result<Report, 
 
     let output = &site.config.archives[0].shape.output;
     let count = evidence::count(&site.store, &site.names.topic, output, records).await?;
-    let ledger = Ledger::open(std::sync::Arc::clone(&site.store)).await?;
+    let ledger = Ledger::open(std::sync::Arc::clone(&site.store), &site.config.ledger).await?;
     let request = Request { expected_records: Some(finished.logged), depth: Depth::Records, ..Request::default() };
     let audited = audit(&ledger, &request, Some(&site.kafka()), &Quiet).await?;
-    let facts = Facts { seed, cluster, probe: &probe, records, finished, count, audited: &audited };
+    let facts = Facts { seed, cluster, probe: probe.as_ref(), records, finished, count, audited: &audited };
     Ok(Report::new(site, facts))
 }
 

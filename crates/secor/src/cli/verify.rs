@@ -19,7 +19,7 @@ const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
 /// # Errors
 /// [`Class::Found`] when something is not as it should be; else what kept the audit from a verdict.
 pub async fn run(args: &VerifyArgs, config: &Config, out: &mut dyn Write) -> Result<(), CliError> {
-    let ledger = Ledger::open(store::open(&settings::store(config))?).await?;
+    let ledger = Ledger::open(store::open(&settings::store(config))?, &config.ledger).await?;
     let request = Request {
         topics: args.target.iter().map(|target| target.topic.clone()).collect(),
         partition: args.target.as_ref().and_then(|target| target.partition),

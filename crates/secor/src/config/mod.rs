@@ -14,6 +14,7 @@ mod document;
 mod environment;
 mod error;
 mod output_keys;
+mod ledger_rules;
 mod properties;
 mod reference;
 mod rules;
@@ -37,7 +38,7 @@ use serde::Deserialize;
 
 use secor_core::flush::FlushPolicy;
 use secor_core::ids::Generation;
-use secor_core::manifest::Isolation;
+use secor_core::manifest::{Arbiter, Isolation};
 use secor_core::shape::Shape;
 
 pub use self::environment::{Environment, ProcessEnvironment};
@@ -116,19 +117,14 @@ pub enum Start {
     Time(i64),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ledger {
+    /// Who decides which of two creators of a slot wins.
     #[serde(rename = "type")]
     pub arbiter: Arbiter,
-}
-
-/// Who decides which of two creators of a slot wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Arbiter {
-    /// The object store beside the data.
-    Store,
+    /// Of the database, for [`Arbiter::Sql`].
+    pub url: Option<Secret>,
 }
 
 #[derive(Clone, Debug)]
@@ -215,6 +211,14 @@ impl Config {
     #[must_use]
     pub fn archive_for(&self, topic: &str) -> Option<usize> {
         self.archives.iter().position(|archive| archive.topics.matches(topic))
+    }
+}
+
+// === impl Ledger ===
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self { arbiter: Arbiter::Store, url: None }
     }
 }
 

@@ -17,7 +17,7 @@ use super::document::{ArchiveTable, Document, FlushTable, StagingTable};
 use super::error::Mistake;
 use super::tree::{Findings, Tree};
 use super::{Archive, Config, Kafka, Limits, Staging, Store, TopicPattern, TopicSet};
-use super::{archive_rules, schemas, store_rules, units};
+use super::{archive_rules, ledger_rules, schemas, store_rules, units};
 
 /// librdkafka's default, in milliseconds.
 const MAX_POLL_INTERVAL_MS: u64 = 300_000;
@@ -55,6 +55,7 @@ pub(super) fn apply(file: &Path, tree: Tree, environment: &dyn Environment) -> R
         shapes.extend(shape);
     }
     store_rules::apply(&document.store, &mut findings);
+    ledger_rules::apply(&document.ledger, &mut findings);
     let mut store = document.store;
     store.url = store.url.trim_end_matches('/').to_owned();
     let staging = staging(document.staging, &store, &mut findings);

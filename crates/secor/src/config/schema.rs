@@ -115,7 +115,6 @@ pub(super) const LATER: &[(&str, &str)] = &[
     ("index", "the offset-range index"),
     ("catalog", "table catalogs"),
     ("metrics", "metrics other than Prometheus'"),
-    ("ledger.url", "a ledger in a SQL database"),
     ("archive.transform", "plug-ins"),
 ];
 
@@ -214,9 +213,17 @@ const PROCESS_KEYS: &[Key] = &[
     // --- ledger, staging, limits, workers, admin
     key(
         "ledger.type",
-        Kind::Word { words: &["store"], later: &["sql"] },
+        word(&["store", "sql"]),
         Fallback::Toml("\"store\""),
-        "`store`: beside the data. The store must create objects exclusively, which is tried at start.",
+        "`store`: beside the data. The store must create objects exclusively, which is tried at start. `sql`: in a \
+         database, for stores that can't; see `docs/sql-ledger.md`. A ledger keeps its type.",
+    ),
+    key(
+        "ledger.url",
+        Kind::Secret,
+        Fallback::Absent("none"),
+        "For `sql`: `postgres://user:password@host/database`, `mysql://...` (MariaDB too) or `sqlite:///folder/file.db`, \
+         with the parameters of sqlx such as `?sslmode=verify-full&sslrootcert=/etc/ca.pem`. Always the primary.",
     ),
     key(
         "staging.path",

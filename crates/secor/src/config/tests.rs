@@ -222,7 +222,15 @@ fn values_of_the_wrong_kind_are_refused() {
         (MINIMAL.replace("clicks", "app.*"), "`app.*` can't be the name of a topic"),
         (MINIMAL.replace("clicks", "_secor"), "`_secor` is the name of a folder of Secor's own"),
         (format!("[limits]\nmemory = \"1MiB\"{MINIMAL}"), "limits.memory: out of range: 1MiB is below 16MiB"),
-        (format!("[ledger]\ntype = \"sql\"{MINIMAL}"), "ledger.type: not in this version: `sql` comes later"),
+        (format!("[ledger]\ntype = \"sql\"{MINIMAL}"), "ledger.type: has no database: `ledger.url` is missing"),
+        (
+            format!("[ledger]\nurl = \"sqlite:///a.db\"{MINIMAL}"),
+            "ledger.url: has no effect: the ledger is in the store",
+        ),
+        (
+            format!("[ledger]\ntype = \"sql\"\nurl = \"oracle://u:hush@h/d\"{MINIMAL}"),
+            "ledger.url: not valid: `oracle://` is no database that secor knows",
+        ),
         (format!("[catalog]\n{MINIMAL}"), "catalog: not in this version: it is for table catalogs"),
         (format!("[admin]\ntoken = \"${{NOBODY}}\"{MINIMAL}"), "environment variable `NOBODY` is not set"),
         (format!("[admin]\nlisten = \"9999\"{MINIMAL}"), "`9999` is not an IP address and port"),

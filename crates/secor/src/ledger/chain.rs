@@ -6,7 +6,7 @@ use futures::FutureExt;
 use secor_core::ids::{Generation, Offset, TopicPartition};
 use secor_core::manifest::{Entry, Kind, Resolution, paths};
 
-use super::{Ledger, LedgerError, create, expect, head, mismatch};
+use super::{Ledger, LedgerError, expect, head, mismatch};
 
 /// Who got a slot (R3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Ledger {
     /// As [`Self::entry`].
     pub async fn create_entry(&self, entry: &Entry) -> Result<EntryCreation, LedgerError> {
         let key = paths::entry(&entry.topic, entry.generation, entry.partition, entry.start);
-        let Some(there) = create(&*self.store, &key, entry).await? else { return Ok(EntryCreation::Created) };
+        let Some(there) = self.create(&key, entry).await? else { return Ok(EntryCreation::Created) };
         let there = self.check_entry(&key, &entry.topic_partition(), entry.generation, entry.start, there)?;
         Ok(EntryCreation::Exists(Box::new(there)))
     }
@@ -84,8 +84,8 @@ impl Ledger {
             let folder = folder.clone();
             let list = async move {
                 let after = after.map(|after| format!("{folder}/{}", paths::entry_name(after)));
-                let listed = self.store.list(&folder, after.as_deref(), head::PAGE_KEYS).await?;
-                listed.iter().map(|listed| slot_of(&listed.key)).collect::<Result<Vec<Offset>, LedgerError>>()
+                let listed = self.slots.list(&folder, after.as_deref(), head::PAGE_KEYS).await?;
+                listed.iter().map(|path| slot_of(path)).collect::<Result<Vec<Offset>, LedgerError>>()
             };
             list.boxed()
         };
@@ -128,12 +128,12 @@ impl Ledger {
         let mut starts = BTreeSet::new();
         let mut after: Option<String> = None;
         loop {
-            let page = self.store.list(&folder, after.as_deref(), head::PAGE_KEYS).await?;
-            for listed in &page {
-                let start = paths::resolution_start(&listed.key);
-                starts.insert(start.ok_or_else(|| LedgerError::NoEntry(listed.key.clone()))?);
+            let page = self.slots.list(&folder, after.as_deref(), head::PAGE_KEYS).await?;
+            for path in &page {
+                let start = paths::resolution_start(path);
+                starts.insert(start.ok_or_else(|| LedgerError::NoEntry(path.clone()))?);
             }
-            after = page.last().map(|listed| listed.key.clone());
+            after = page.last().cloned();
             if page.len() < head::PAGE_KEYS {
                 return Ok(starts);
             }
@@ -147,7 +147,7 @@ impl Ledger {
     pub async fn create_resolution(&self, resolution: &Resolution) -> Result<ResolutionCreation, LedgerError> {
         let Resolution { topic, generation, partition, start, n, .. } = resolution;
         let key = paths::resolution(topic, *generation, *partition, *start, *n);
-        let Some(there) = create(&*self.store, &key, resolution).await? else { return Ok(ResolutionCreation::Created) };
+        let Some(there) = self.create(&key, resolution).await? else { return Ok(ResolutionCreation::Created) };
         let topic_partition = TopicPartition::new(topic.clone(), *partition);
         let there = self.check_resolution(&key, &topic_partition, (*generation, *start, *n), there)?;
         Ok(ResolutionCreation::Exists(Box::new(there)))

@@ -1,4 +1,4 @@
-//! The ledger as it stands in a store: reads and creates what [`secor_core::manifest`] defines.
+//! The ledger as it stands in a store or a database: reads and creates what [`secor_core::manifest`] defines.
 //!
 //! This room executes what the partition machine decides and decides nothing itself. It knows where things stand, that
 //! they are created once and never changed (R3), and that everything read must carry this ledger's id and stand where
@@ -9,10 +9,15 @@
 //! as a rule ([`Ledger::head`]).
 //!
 //! Deliberately absent: retries (the caller repeats what [`LedgerError::is_transient`] allows), deleting, overwriting,
-//! and any memory of entries: the store is asked every time, because other processes write there too. Another arbiter
-//! (`ledger.type = "sql"`) would replace the creates and reads of geneses, entries and resolutions in [`chain`].
+//! and any memory of entries: the arbiter is asked every time, because other processes write there too.
+//!
+//! Who arbitrates, the store beside the data or a database, is behind [`slots`]; [`open`] finds out which it is.
 
 mod error;
+mod slots;
+pub(crate) mod schema;
+mod sql;
+mod open;
 mod chain;
 mod head;
 mod walk;
@@ -20,12 +25,13 @@ mod walk;
 pub(crate) mod memory;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod sql_tests;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use rand::Rng;
 use secor_core::ids::{ConfigHash, Generation, LedgerId};
 use secor_core::json::{self, FORMAT_VERSION, canonical_json};
 use secor_core::manifest::{Accepted, Arbiter, Genesis, LedgerIdentity, Started, paths};
@@ -35,13 +41,16 @@ use serde::de::DeserializeOwned;
 
 pub use self::chain::{EntryCreation, ResolutionCreation};
 pub use self::error::LedgerError;
+pub use self::open::LedgerSettings;
+use self::slots::{Creation, Slots};
 pub use self::walk::{ChainHead, Slot};
-use crate::store::{self, Attributes, Create, Payload, Store};
+use crate::store::{Payload, Store};
 
 /// The ledger of one prefix. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ledger {
     store: Arc<dyn Store>,
+    slots: Arc<dyn Slots>,
     identity: Arc<LedgerIdentity>,
     role: Role,
     /// Configurations known to be stored under their hash: each is written, or read, once per process.
@@ -65,57 +74,28 @@ const ACCEPTED_MAX: usize = 1000;
 // === impl Ledger ===
 
 impl Ledger {
-    /// Reads `ledger.json`; where there is none, probes the store and creates it, or adopts the one that another
-    /// process created meanwhile (R1). A ledger that was probed under another url is probed again.
-    ///
-    /// # Errors
-    /// [`LedgerError::Probe`] when the store does not create exclusively; [`LedgerError::Mismatch`] when the ledger
-    /// has another arbiter.
-    pub async fn open_or_create(store: Arc<dyn Store>, arbiter: Arbiter) -> Result<Self, LedgerError> {
-        let place = store.to_string();
-        let found: Option<LedgerIdentity> = read(&*store, paths::LEDGER).await?;
-        if found.as_ref().is_none_or(|identity| identity.probed != place) {
-            let failed = |source| LedgerError::Probe { store: place.clone(), source: Box::new(source) };
-            store::probe(&*store).await.map_err(failed)?;
-        }
-        let identity = match found {
-            Some(identity) => identity,
-            None => {
-                let id: u128 = rand::rng().random();
-                let ledger = LedgerId(Arc::from(format!("{id:032x}")));
-                let own = LedgerIdentity { version: FORMAT_VERSION, ledger, arbiter, probed: place };
-                create(&*store, paths::LEDGER, &own).await?.unwrap_or(own)
-            }
-        };
-        if identity.arbiter != arbiter {
-            return Err(mismatch(paths::LEDGER, "arbiter", word(&identity.arbiter), word(&arbiter)));
-        }
-        store.make_durable(paths::LEDGER).await?;
-        Ok(Self::new(store, identity, Role::Archiver))
-    }
-
-    /// The ledger for reading commands, which create nothing.
-    ///
-    /// # Errors
-    /// [`LedgerError::Absent`] when there is none.
-    pub async fn open(store: Arc<dyn Store>) -> Result<Self, LedgerError> {
-        let identity = read(&*store, paths::LEDGER).await?.ok_or_else(|| LedgerError::Absent(store.to_string()))?;
-        Ok(Self::new(store, identity, Role::Reader))
-    }
-
-    fn new(store: Arc<dyn Store>, identity: LedgerIdentity, role: Role) -> Self {
-        Self { store, identity: Arc::new(identity), role, configs: Arc::default() }
-    }
-
     #[must_use]
     pub fn identity(&self) -> &LedgerIdentity {
         &self.identity
     }
 
-    /// Where the ledger and its data are.
+    /// Where the entries are, for people: the store's url or the database's, without secrets.
+    #[must_use]
+    pub fn place(&self) -> String {
+        self.slots.place()
+    }
+
+    /// Where the data is, and unless a database arbitrates the ledger too.
     #[must_use]
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Does the data store promise that what was created stays as it is? Not where a database arbitrates: there the
+    /// last writer of a file may win, with other bytes of the same records (R6).
+    #[must_use]
+    pub fn files_are_final(&self) -> bool {
+        self.identity.arbiter == Arbiter::Store
     }
 
     /// Where the topic's chains begin (R2).
@@ -134,7 +114,7 @@ impl Ledger {
     /// As [`Self::genesis`].
     pub async fn create_genesis(&self, genesis: &Genesis) -> Result<Genesis, LedgerError> {
         let key = paths::genesis(&genesis.topic);
-        match create(&*self.store, &key, genesis).await? {
+        match self.create(&key, genesis).await? {
             None => Ok(genesis.clone()),
             Some(won) => self.check_genesis(&key, &genesis.topic, won),
         }
@@ -162,7 +142,7 @@ impl Ledger {
     /// As [`Self::started`].
     pub async fn create_started(&self, topics: Vec<String>) -> Result<Started, LedgerError> {
         let own = Started { version: FORMAT_VERSION, ledger: self.identity.ledger.clone(), topics };
-        let won = create(&*self.store, paths::STARTED, &own).await?;
+        let won = self.create(paths::STARTED, &own).await?;
         won.map_or(Ok(own), |won| self.check_started(won))
     }
 
@@ -177,9 +157,9 @@ impl Ledger {
     /// When the store can't be asked, or one of them is not this ledger's.
     pub async fn accepted(&self) -> Result<Vec<Accepted>, LedgerError> {
         let mut all = Vec::new();
-        for listed in self.store.list(paths::ACCEPTED, None, ACCEPTED_MAX).await? {
-            let accepted: Accepted = self.read(&listed.key).await?.ok_or(LedgerError::Vanished(listed.key.clone()))?;
-            self.check_ledger(&listed.key, &accepted.ledger)?;
+        for path in self.slots.list(paths::ACCEPTED, None, ACCEPTED_MAX).await? {
+            let accepted: Accepted = self.read(&path).await?.ok_or(LedgerError::Vanished(path.clone()))?;
+            self.check_ledger(&path, &accepted.ledger)?;
             all.push(accepted);
         }
         Ok(all)
@@ -193,7 +173,7 @@ impl Ledger {
         let own = Accepted { version: FORMAT_VERSION, ledger: self.identity.ledger.clone(), group, cluster };
         for n in 1..=u32::MAX {
             let key = paths::accepted(n);
-            match create(&*self.store, &key, &own).await? {
+            match self.create(&key, &own).await? {
                 None => break,
                 Some(there) if there == own => break,
                 Some(_) => {}
@@ -210,7 +190,13 @@ impl Ledger {
         let (hash, bytes) = shape.stored();
         if self.known_config(&hash).is_none() {
             let key = paths::config(&hash);
-            self.store.create(&key, Payload::Bytes(Bytes::from(bytes)), &json_object()).await?;
+            // what is there is not written again where a write replaces it
+            let is_there = !self.files_are_final() && self.store.head(&key).await?.is_some();
+            if is_there {
+                self.remember_config(&hash, Arc::new(shape.clone()));
+                return Ok(hash);
+            }
+            self.store.create(&key, Payload::Bytes(Bytes::from(bytes)), &slots::json_object()).await?;
             self.remember_config(&hash, Arc::new(shape.clone()));
         }
         Ok(hash)
@@ -249,7 +235,7 @@ impl Ledger {
     /// # Errors
     /// When the store can't be asked.
     pub async fn topics(&self) -> Result<Vec<String>, LedgerError> {
-        Ok(self.store.folders(paths::TOPICS).await?)
+        self.slots.folders(paths::TOPICS).await
     }
 
     /// Generations of a topic in which a partition has entries, ascending.
@@ -257,7 +243,7 @@ impl Ledger {
     /// # Errors
     /// When the store can't be asked.
     pub async fn generations(&self, topic: &str) -> Result<Vec<Generation>, LedgerError> {
-        let names = self.store.folders(&paths::topic(topic)).await?;
+        let names = self.slots.folders(&paths::topic(topic)).await?;
         let mut generations: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).map(Generation).collect();
         generations.sort_unstable();
         Ok(generations)
@@ -268,19 +254,25 @@ impl Ledger {
     /// # Errors
     /// When the store can't be asked.
     pub async fn partitions(&self, topic: &str, generation: Generation) -> Result<Vec<i32>, LedgerError> {
-        let names = self.store.folders(&paths::generation(topic, generation)).await?;
+        let names = self.slots.folders(&paths::generation(topic, generation)).await?;
         let mut partitions: Vec<i32> = names.iter().filter_map(|name| name.parse().ok()).collect();
         partitions.sort_unstable();
         Ok(partitions)
     }
 
     /// A stored form; durable when this process is going to act on it.
-    async fn read<T: DeserializeOwned + Serialize>(&self, key: &str) -> Result<Option<T>, LedgerError> {
-        let value = read(&*self.store, key).await?;
+    async fn read<T: DeserializeOwned + Serialize>(&self, path: &str) -> Result<Option<T>, LedgerError> {
+        let value = read(&*self.slots, path).await?;
         if value.is_some() && self.role == Role::Archiver {
-            self.store.make_durable(key).await?;
+            self.slots.make_durable(path).await?;
         }
         Ok(value)
+    }
+
+    /// Creates `value` under `path`, or returns what stands there: perhaps this very value, written by an attempt whose
+    /// answer was lost (R5).
+    async fn create<T: DeserializeOwned + Serialize>(&self, path: &str, value: &T) -> Result<Option<T>, LedgerError> {
+        create(&*self.slots, path, value).await
     }
 
     fn check_ledger(&self, key: &str, found: &LedgerId) -> Result<(), LedgerError> {
@@ -288,34 +280,28 @@ impl Ledger {
     }
 }
 
-async fn read<T: DeserializeOwned + Serialize>(store: &dyn Store, key: &str) -> Result<Option<T>, LedgerError> {
-    let Some(bytes) = store.get(key).await? else { return Ok(None) };
-    json::parse(&bytes).map(Some).map_err(|source| LedgerError::Unreadable { key: key.to_owned(), source })
+async fn read<T: DeserializeOwned + Serialize>(slots: &dyn Slots, path: &str) -> Result<Option<T>, LedgerError> {
+    let Some(bytes) = slots.get(path).await? else { return Ok(None) };
+    json::parse(&bytes).map(Some).map_err(|source| LedgerError::Unreadable { key: path.to_owned(), source })
 }
 
-/// Creates `value` under `key`, or returns what stands there: perhaps this very value, written by an attempt whose
-/// answer was lost (R5).
 async fn create<T: DeserializeOwned + Serialize>(
-    store: &dyn Store,
-    key: &str,
+    slots: &dyn Slots,
+    path: &str,
     value: &T,
 ) -> Result<Option<T>, LedgerError> {
-    let payload = Payload::Bytes(Bytes::from(canonical_json(value)));
+    let body = Bytes::from(canonical_json(value));
     for _ in 0..DOUBTS_MAX {
-        match store.create(key, payload.clone(), &json_object()).await? {
-            Create::Created(_) => return Ok(None),
-            Create::Exists(_) => {
-                if let Some(there) = read(store, key).await? {
+        match slots.create(path, body.clone()).await? {
+            Creation::Created => return Ok(None),
+            Creation::Exists => {
+                if let Some(there) = read(slots, path).await? {
                     return Ok(Some(there));
                 }
             }
         }
     }
-    Err(LedgerError::Doubtful(key.to_owned()))
-}
-
-fn json_object() -> Attributes {
-    Attributes { content_type: Some("application/json".to_owned()), ..Attributes::default() }
+    Err(LedgerError::Doubtful(path.to_owned()))
 }
 
 fn expect<T: PartialEq + std::fmt::Display + ?Sized>(
@@ -329,11 +315,4 @@ fn expect<T: PartialEq + std::fmt::Display + ?Sized>(
 
 fn mismatch(key: &str, what: &'static str, found: String, expected: String) -> LedgerError {
     LedgerError::Mismatch { key: key.to_owned(), what, found, expected }
-}
-
-fn word(arbiter: &Arbiter) -> String {
-    match arbiter {
-        Arbiter::Store => "`store`".to_owned(),
-        Arbiter::Sql => "`sql`".to_owned(),
-    }
 }

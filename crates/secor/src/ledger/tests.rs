@@ -31,7 +31,8 @@ fn clicks() -> TopicPartition {
 
 async fn ledger() -> (Arc<MemoryStore>, Ledger) {
     let store = Arc::new(MemoryStore::new("memory://one"));
-    let ledger = Ledger::open_or_create(store.clone(), Arbiter::Store).await.expect("the store is exclusive");
+    let ledger =
+        Ledger::open_or_create(store.clone(), &LedgerSettings::default()).await.expect("the store is exclusive");
     store.take_requests();
     (store, ledger)
 }
@@ -116,19 +117,20 @@ fn code(error: &LedgerError) -> RefusalCode {
 #[tokio::test]
 async fn the_first_one_creates_the_ledger_and_all_others_adopt_it() {
     let (store, first) = ledger().await;
-    let second = Ledger::open_or_create(store.clone(), Arbiter::Store).await.expect("adopts");
+    let second = Ledger::open_or_create(store.clone(), &LedgerSettings::default()).await.expect("adopts");
     assert_eq!(first.identity(), second.identity());
     assert_eq!(store.take_requests(), BTreeMap::from([("get", 1)]), "a known ledger is not probed again");
-    let reader = Ledger::open(store.clone()).await.expect("opens");
+    let reader = Ledger::open(store.clone(), &LedgerSettings::default()).await.expect("opens");
     assert_eq!(first.identity(), reader.identity());
-    let other = Ledger::open_or_create(store, Arbiter::Sql).await.expect_err("another arbiter");
+    let sql = LedgerSettings { arbiter: Arbiter::Sql, url: None };
+    let other = Ledger::open_or_create(store, &sql).await.expect_err("another arbiter");
     assert_eq!(other.to_string(), "`_secor/ledger.json` has arbiter `store`, not `sql`");
 }
 
 #[tokio::test]
 async fn a_store_that_is_not_exclusive_gets_no_ledger() {
     let store = Arc::new(MemoryStore { overwrites: true, ..MemoryStore::new("memory://loose") });
-    let error = Ledger::open_or_create(store.clone(), Arbiter::Store).await.expect_err("refused");
+    let error = Ledger::open_or_create(store.clone(), &LedgerSettings::default()).await.expect_err("refused");
     assert!(matches!(error, LedgerError::Probe { .. }), "{error}");
     assert_eq!(store.bytes(paths::LEDGER), None);
     assert!(error.hint().contains("ledger.type"), "{}", error.hint());
@@ -139,13 +141,15 @@ async fn a_ledger_that_was_moved_to_another_store_is_probed_there() {
     let (store, _) = ledger().await;
     let moved = MemoryStore { overwrites: true, ..MemoryStore::new("memory://elsewhere") };
     moved.put(paths::LEDGER, store.bytes(paths::LEDGER).expect("is there"));
-    let error = Ledger::open_or_create(Arc::new(moved), Arbiter::Store).await.expect_err("refused");
+    let error = Ledger::open_or_create(Arc::new(moved), &LedgerSettings::default()).await.expect_err("refused");
     assert!(matches!(error, LedgerError::Probe { .. }), "{error}");
 }
 
 #[tokio::test]
 async fn reading_commands_say_that_there_is_no_ledger() {
-    let error = Ledger::open(Arc::new(MemoryStore::new("memory://empty"))).await.expect_err("nothing there");
+    let error = Ledger::open(Arc::new(MemoryStore::new("memory://empty")), &LedgerSettings::default())
+        .await
+        .expect_err("nothing there");
     assert_eq!(error.to_string(), "there is no ledger at `memory://empty`");
     assert_eq!(error.refusal(), None);
 }
@@ -244,13 +248,13 @@ async fn resolutions_count_up() {
 async fn a_configuration_is_read_back_and_its_hash_checked() {
     let (store, writer) = ledger().await;
     let hash = writer.store_config(&shape()).await.expect("stores");
-    let reader = Ledger::open(store.clone()).await.expect("opens");
+    let reader = Ledger::open(store.clone(), &LedgerSettings::default()).await.expect("opens");
     assert_eq!(*reader.config(&hash).await.expect("reads"), shape());
     let missing = reader.config(&ConfigHash::of(b"other")).await.expect_err("not there");
     assert_eq!(code(&missing), RefusalCode::ConfigMissing);
     let changed = Shape { time_zone: "Europe/Berlin".to_owned(), ..shape() };
     store.put(&paths::config(&hash), canonical_json(&changed));
-    let fresh = Ledger::open(store).await.expect("opens");
+    let fresh = Ledger::open(store, &LedgerSettings::default()).await.expect("opens");
     assert_eq!(code(&fresh.config(&hash).await.expect_err("changed")), RefusalCode::ConfigMissing);
 }
 

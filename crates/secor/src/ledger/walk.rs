@@ -104,15 +104,15 @@ impl Ledger {
         let folder = paths::entries(&topic_partition.topic, generation, topic_partition.partition);
         let before = Offset::new(from.get() - 1).ok();
         let after = before.map(|before| format!("{folder}/{}", paths::entry_name(before)));
-        let store = std::sync::Arc::clone(&self.store);
+        let slots = std::sync::Arc::clone(&self.slots);
         let page = move |state: Option<(String, Option<String>)>| {
-            let store = std::sync::Arc::clone(&store);
+            let slots = std::sync::Arc::clone(&slots);
             async move {
                 let Some((folder, after)) = state else { return Ok(None) };
-                let listed = store.list(&folder, after.as_deref(), PAGE_KEYS).await?;
-                let more = listed.last().filter(|_| listed.len() == PAGE_KEYS).map(|last| last.key.clone());
-                let slots = stream::iter(listed.into_iter().map(|listed| slot_of(&listed.key)));
-                Ok::<_, LedgerError>(Some((slots, more.map(|last| (folder, Some(last))))))
+                let listed = slots.list(&folder, after.as_deref(), PAGE_KEYS).await?;
+                let more = listed.last().filter(|_| listed.len() == PAGE_KEYS).cloned();
+                let starts = stream::iter(listed.into_iter().map(|path| slot_of(&path)));
+                Ok::<_, LedgerError>(Some((starts, more.map(|last| (folder, Some(last))))))
             }
         };
         stream::try_unfold(Some((folder, after)), page).try_flatten()

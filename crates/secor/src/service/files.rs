@@ -122,6 +122,12 @@ async fn upload_one(
 ) -> Result<FileState, Trouble> {
     let payload: Payload = closed.staged.payload()?;
     let attributes = Attributes { digest: Some(closed.records_digest), ..Attributes::default() };
+    if !world.ledger.files_are_final()
+        && let there @ FileState { stored: Some(_), .. } = look(world, entry, file).await?
+    {
+        // `create` may overwrite: what is there is looked at first, so that a foreign file is refused and not replaced
+        return Ok(there);
+    }
     let turn = world.uploads.turn(&entry.topic_partition()).await;
     let created = world.store.create(&file.key, payload, &attributes).await;
     turn.learn(match &created {

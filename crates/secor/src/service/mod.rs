@@ -25,7 +25,6 @@ use std::time::{Duration, Instant};
 
 use secor_core::flush::CutReason;
 use secor_core::ids::{Offset, TopicPartition};
-use secor_core::manifest::Arbiter;
 use secor_core::partition::{Errand, Note};
 
 pub use status::{Overview, RefusalRow, Registry, Row};
@@ -122,7 +121,7 @@ impl Service {
         let staging = Staging::open(&config.staging.path, Arc::clone(&budget))
             .map_err(|source| StartError::Staging { path: config.staging.path.display().to_string(), source })?;
         let opened = store::open(&settings::store(&config))?;
-        let open = || Ledger::open_or_create(Arc::clone(&opened), Arbiter::Store);
+        let open = || Ledger::open_or_create(Arc::clone(&opened), &config.ledger);
         let ledger = retry_for(STORE_PATIENCE, "open the ledger", LedgerError::is_transient, open).await?;
         let slot = Arc::new(OnceLock::new());
         let consumer = connect(&config, &errands, Listener(Arc::clone(&slot))).await?;

@@ -21,7 +21,8 @@ pub(super) struct Report {
     pub group: String,
     pub processes: usize,
     pub partitions: u32,
-    pub probe: Probe,
+    /// `None` where a database arbitrates: the store need not create exclusively.
+    pub probe: Option<Probe>,
     pub rounds: Vec<RoundReport>,
     pub total: Ids,
     pub ledger: Ledger,
@@ -78,7 +79,7 @@ pub(super) struct Takeover {
 pub(super) struct Facts<'a> {
     pub seed: u64,
     pub cluster: String,
-    pub probe: &'a ProbeReport,
+    pub probe: Option<&'a ProbeReport>,
     pub records: usize,
     pub finished: Finished,
     pub count: Count,
@@ -120,7 +121,11 @@ impl Report {
             group: site.names.group.clone(),
             processes: site.processes(),
             partitions: site.names.partitions,
-            probe: Probe { rounds: probe.rounds, creators: probe.creators, took_ms: millis(probe.took) },
+            probe: probe.map(|probe| Probe {
+                rounds: probe.rounds,
+                creators: probe.creators,
+                took_ms: millis(probe.took),
+            }),
             total: count.of(0..records, &fates),
             rounds,
             ledger: Ledger {
@@ -171,11 +176,13 @@ impl Report {
              log: {}",
             if findings == 0 { "verified".to_owned() } else { format!("{findings} findings") }
         )?;
-        let Probe { rounds, creators, took_ms } = self.probe;
-        writeln!(
-            out,
-            "store     of {creators} creators of one key exactly one won, {rounds} times over, in {took_ms} ms"
-        )?;
+        match self.probe {
+            Some(Probe { rounds, creators, took_ms }) => writeln!(
+                out,
+                "store     of {creators} creators of one key exactly one won, {rounds} times over, in {took_ms} ms"
+            )?,
+            None => writeln!(out, "store     was not probed: a database arbitrates")?,
+        }
         if let Some(Takeover { min, mean, max }) = self.takeover_ms {
             writeln!(out, "takeover  {} to {}, {} on average", seconds(min), seconds(max), seconds(mean))?;
         }

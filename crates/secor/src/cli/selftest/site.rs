@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use futures::stream::{self, StreamExt};
 use rand::Rng;
+use secor_core::manifest::Arbiter;
 use toml::{Table, Value};
 
 use crate::cli::errors::{Class, CliError};
@@ -203,6 +204,9 @@ impl Site {
             Some(prefix) => delete_folder(&prefix, &mut left),
             None if self.store_used.load(Ordering::Relaxed) => self.delete_objects(&mut left).await,
             None => {}
+        }
+        if self.config.ledger.arbiter == Arbiter::Sql && self.store_used.load(Ordering::Relaxed) {
+            left.push(format!("rows in the ledger's database, those of the ledger for {}", self.names.url));
         }
         delete_folder(&self.folder, &mut left);
         left

@@ -1,0 +1,13 @@
+//! Goal: a ledger in a database keeps the promise, on PostgreSQL, MariaDB and SQLite, also where the data store lets the
+//! last writer win.
+//! Method: the same questions to each arbiter (`conformance`); the binary between Kafka, a database and S3, killed at
+//! named steps while the database is killed too (`exactly_once`); what a failover can do wrong (`failover`).
+
+#![expect(clippy::unwrap_used, reason = "every function here is part of a test")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod conformance;
+mod exactly_once;
+mod failover;
