@@ -15,7 +15,7 @@ const RECORDS: i64 = 400;
 const TIME_MS: i64 = 951_868_799_999;
 
 /// Topic, its archive's keys, and what the format keeps beside the value.
-const ARCHIVES: [(&str, &str, &[&str]); 6] = [
+const ARCHIVES: [(&str, &str, &[&str]); 7] = [
     ("formats_text", r#"output = { compression = "lzo" }"#, &[]),
     ("formats_json", r#"output = { format = "json", compression = "snappy", framing = "stream" }"#, &["null"]),
     ("formats_csv", r#"output = { format = "csv", columns = ["id", "text"], compression = "bzip2" }"#, &[]),
@@ -33,6 +33,11 @@ const ARCHIVES: [(&str, &str, &[&str]); 6] = [
         "formats_parquet",
         r#"output = { format = "parquet", content = "envelope", compression = "zstd", row_group_rows = 40 }"#,
         &["null", "offset", "timestamp", "key", "headers"],
+    ),
+    (
+        "formats_columns",
+        r#"output = { format = "parquet", compression = "brotli", schema = "text string, id int" }"#,
+        &[],
     ),
 ];
 
@@ -86,6 +91,11 @@ fn expected(topic: &str, kept: &[&str], id: i64) -> Value {
     }
     line["value"] = match value(id) {
         None if keeps("null") => Value::Null,
+        _ if topic == "formats_columns" => {
+            let text = value(id).map(|_| format!("grüße, \"{id}\""));
+            let id = text.as_ref().map(|_| id);
+            json!(format!(r#"{{"text":{},"id":{}}}"#, json!(text), json!(id)))
+        }
         None if topic == "formats_csv" => json!(","),
         None => json!(""),
         Some(_) if topic == "formats_csv" => json!(format!(r#"{id},"grüße, ""{id}""""#)),

@@ -63,6 +63,13 @@ fn every_format_and_codec_is_read_by_others() {
 
 // --- what is written
 
+/// Columns of the values, one of each type.
+const SCHEMA: &str = "struct<id:bigint,text:string,time:timestamp,x:struct<y:string,z:array<bigint>>,ok:boolean,\
+                      small:tinyint,real:float,big:double,amount:decimal(20,2),day:date,counts:map<string,int>,bytes:binary>";
+
+/// In front of the fields of the first value: those that the other values lack.
+const TYPES: &str = r#"{"ok":true,"small":-128,"real":0.25,"big":-1e300,"amount":-12.5,"day":"2000-02-29","counts":{"b":null,"a":1},"bytes":"/wA=","#;
+
 fn records() -> Vec<Owned> {
     let mut records = Vec::new();
     let mut push = |timestamp, key: Option<&[u8]>, value: Option<String>, headers: Vec<(&[u8], Option<&[u8]>)>| {
@@ -74,7 +81,8 @@ fn records() -> Vec<Owned> {
     let object = |id: i64, rest: &str| Some(format!("{{\"id\":{id}{rest}}}"));
     let full =
         |id, text: &str, time: &str| object(id, &format!(r#","text":{text},"time":"{time}","x":{{"y":"d","z":[1]}}"#));
-    push(Some(0), Some(b"k"), full(0, r#""plain""#, "2000-02-29T23:59:59.999999Z"), vec![]);
+    let plain = full(0, r#""plain""#, "2000-02-29T23:59:59.999999Z").map(|value| value.replacen('{', TYPES, 1));
+    push(Some(0), Some(b"k"), plain, vec![]);
     push(Some(-1), None, full(-1, r#""""#, "1969-12-31T23:59:59.999999999Z"), vec![(b"empty", Some(b""))]);
     push(Some(951_868_799_999), Some(b""), None, vec![(b"null", None), (b"null", Some(b"2"))]);
     push(None, Some(b"\xff\0"), object(4, ""), vec![(b"\xfe", Some(b"\xff")), ("grüße".as_bytes(), Some(b"x"))]);
@@ -105,8 +113,11 @@ fn records() -> Vec<Owned> {
 }
 
 fn encoded(output: &Output, records: &[Owned]) -> Vec<u8> {
-    let needs_json =
-        output.format == OutputFormat::Csv || (output.format == OutputFormat::Json && output.content == Content::Value);
+    let needs_json = match output.format {
+        OutputFormat::Csv => true,
+        OutputFormat::Json | OutputFormat::Parquet => output.content == Content::Value,
+        _ => false,
+    };
     // text must be on one line too, as line breaks are between tokens only
     let is_text = output.format == OutputFormat::Text;
     let input = Input {
@@ -169,7 +180,7 @@ const CODECS: [NamedCodec; 11] = [
 /// Name for the Python program, for the table, extension, file of what is expected, output.
 type Format = (&'static str, &'static str, &'static str, &'static str, Output);
 
-fn formats() -> [Format; 9] {
+fn formats() -> [Format; 10] {
     let columns = ["id", "text", "time", "x.y"].map(str::to_owned).to_vec();
     let base64 = EnvelopeBytes::Base64;
     let base64 = Output { envelope_key: base64, envelope_value: base64, envelope_headers: base64, ..Output::default() };
@@ -177,6 +188,9 @@ fn formats() -> [Format; 9] {
     let envelope = |format, output| Output { format, content: Content::Envelope, ..output };
     let json = |output| envelope(OutputFormat::Json, output);
     let sequence = |sequence_compression| Output { sequence_compression, ..of(OutputFormat::Sequence) };
+    let schema = Some(SCHEMA.to_owned());
+    let filters = vec!["x.y".to_owned(), "time".to_owned()];
+    let columns_of = Output { schema, bloom_filters: filters, row_group_rows: 1_000, ..of(OutputFormat::Parquet) };
     let csv = Output { columns, header_line: true, ..of(OutputFormat::Csv) };
     [
         ("text", "`text`", "txt", "text.txt", of(OutputFormat::Text)),
@@ -192,6 +206,7 @@ fn formats() -> [Format; 9] {
             "envelopes.jsonl",
             envelope(OutputFormat::Parquet, Output { row_group_rows: 1_000, ..Output::default() }),
         ),
+        ("parquet_columns", "`parquet` columns", "parquet", "columns.jsonl", columns_of),
         ("sequence_block", "`sequence` by blocks", "seq", "", sequence(SequenceCompression::Block)),
         ("sequence_record", "`sequence` by records", "seq", "", sequence(SequenceCompression::Record)),
     ]
@@ -202,7 +217,7 @@ fn formats() -> [Format; 9] {
 fn is_tried(format: &str, codec: &str, framing: Option<&str>) -> bool {
     match format {
         "text" => codec != "brotli",
-        "parquet" => !matches!(codec, "bzip2" | "deflate" | "lzo") && framing != Some("hadoop"),
+        "parquet" | "parquet_columns" => !matches!(codec, "bzip2" | "deflate" | "lzo") && framing != Some("hadoop"),
         "avro" => {
             matches!(codec, "none" | "deflate" | "zstd" | "bzip2") || (codec, framing) == ("snappy", Some("hadoop"))
         }
@@ -246,6 +261,7 @@ fn cases() -> Vec<Case> {
 fn write_expectations(folder: &Path, records: &[Owned], cases: &[Case]) {
     let base64 = |bytes: &[u8]| BASE64_STANDARD.encode(bytes);
     let (mut text, mut values, mut rows, mut envelopes) = (String::new(), String::new(), String::new(), String::new());
+    let mut columns = String::new();
     for record in records {
         let line = record.value.as_deref().map(|value| value.replace(['\r', '\n'], " "));
         text += &format!("{}\n", line.as_deref().unwrap_or_default());
@@ -256,6 +272,7 @@ fn write_expectations(folder: &Path, records: &[Owned], cases: &[Case]) {
             Value::String(text) => json!(text),
             other => json!(other.to_string()),
         };
+        columns += &format!("{}\n", columns_of(&value));
         let row = [&value["id"], &value["text"], &value["time"], &value["x"]["y"]].map(column);
         rows += &format!("{}\n", json!(row));
         let headers: Vec<_> =
@@ -263,9 +280,13 @@ fn write_expectations(folder: &Path, records: &[Owned], cases: &[Case]) {
         let (key, value) = (record.key.as_deref().map(base64), record.value.as_deref().map(|it| base64(it.as_bytes())));
         envelopes += &format!("{}\n", json!([record.offset, record.timestamp, key, value, headers]));
     }
-    for (file, content) in
-        [("text.txt", text), ("values.jsonl", values), ("rows.jsonl", rows), ("envelopes.jsonl", envelopes)]
-    {
+    for (file, content) in [
+        ("text.txt", text),
+        ("values.jsonl", values),
+        ("rows.jsonl", rows),
+        ("envelopes.jsonl", envelopes),
+        ("columns.jsonl", columns),
+    ] {
         fs::write(folder.join(file), content).expect("the folder takes files");
     }
     let of_python = cases.iter().filter(|case| !case.expected.is_empty());
@@ -276,6 +297,33 @@ fn write_expectations(folder: &Path, records: &[Owned], cases: &[Case]) {
         })
         .collect();
     fs::write(folder.join("files.json"), json!(files).to_string()).expect("the folder takes files");
+}
+
+/// As the Python program prints the columns of a value: times in microseconds, bytes in base64, decimals as texts.
+fn columns_of(value: &Value) -> Value {
+    let time = value["time"].as_str().map(|time| {
+        let time: jiff::Timestamp = time.parse().expect("times are ISO 8601");
+        i64::try_from(time.as_nanosecond().div_euclid(1_000)).expect("of our time")
+    });
+    let x = &value["x"];
+    let x = if x.is_object() { json!({"y": x["y"], "z": x["z"]}) } else { Value::Null };
+    let amount = if value["amount"].is_null() { Value::Null } else { json!("-12.50") };
+    let counts = if value["counts"].is_null() { Value::Null } else { json!([["a", 1], ["b", null]]) };
+    let same = |name: &str| value[name].clone();
+    json!([
+        same("id"),
+        same("text"),
+        time,
+        x,
+        same("ok"),
+        same("small"),
+        same("real"),
+        same("big"),
+        amount,
+        same("day"),
+        counts,
+        same("bytes")
+    ])
 }
 
 // --- who reads

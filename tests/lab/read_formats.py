@@ -210,6 +210,35 @@ def duckdb_parquet_envelopes(path):
     return avro_envelopes(dict(zip(names, row)) for row in result.fetchall())
 
 
+# --- columns of values, as texts and numbers that JSON has
+
+NAMES = ["id", "text", "time", "x", "ok", "small", "real", "big", "amount", "day", "counts", "bytes"]
+
+
+def columns(rows):
+    found = []
+    for row in rows:
+        counts, row = row["counts"], dict(row)
+        # maps are pairs in Arrow
+        pairs = None if counts is None else sorted([list(pair) for pair in (counts.items() if isinstance(counts, dict) else counts)])
+        row.update(amount=None if row["amount"] is None else str(row["amount"]), bytes=b64(row["bytes"]), counts=pairs,
+                   day=None if row["day"] is None else row["day"].isoformat())
+        found.append([row[name] for name in NAMES])
+    return found
+
+
+def arrow_parquet_columns(path):
+    table = pyarrow.parquet.read_table(str(path))
+    at = table.schema.get_field_index("time")
+    return columns(table.set_column(at, "time", table["time"].cast(pyarrow.int64())).to_pylist())
+
+
+def duckdb_parquet_columns(path):
+    result = duckdb.execute("SELECT * REPLACE (epoch_us(time) AS time) FROM read_parquet(?)", [str(path)])
+    names = [column[0] for column in result.description]
+    return columns(dict(zip(names, row)) for row in result.fetchall())
+
+
 def readers(item):
     """Name, reader, what it should find."""
     expected = pathlib.Path(item["expected"])
@@ -237,6 +266,9 @@ def readers(item):
     elif format == "parquet":
         yield "pyarrow", arrow_parquet_envelopes, rows_of(expected)
         yield "DuckDB", duckdb_parquet_envelopes, rows_of(expected)
+    elif format == "parquet_columns":
+        yield "pyarrow", arrow_parquet_columns, rows_of(expected)
+        yield "DuckDB", duckdb_parquet_columns, rows_of(expected)
 
 
 def difference(found, expected):

@@ -240,6 +240,9 @@ pub struct Output {
     /// Of `csv`: is the first line of a file the columns' names?
     #[serde(default, skip_serializing_if = "is_default")]
     pub header_line: bool,
+    /// Of `parquet` with values: the columns, as Hive writes types.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
     /// Of `parquet`: a row group ends with this many rows.
     #[serde(default = "row_group_rows", skip_serializing_if = "is_row_group_rows")]
     pub row_group_rows: u64,
@@ -414,6 +417,7 @@ impl Default for Output {
             column_separator: comma(),
             null_text: String::new(),
             header_line: false,
+            schema: None,
             row_group_rows: row_group_rows(),
             row_group_bytes: row_group_bytes(),
             dictionary: true,

@@ -8,10 +8,14 @@
 //! Deliberately absent: columns found by looking at the data. What a file holds must be known before its first record is
 //! digested; decision 0010 says more.
 
-pub(crate) mod envelope;
-pub(crate) mod read;
-pub(crate) mod row;
-pub(crate) mod table;
 pub(crate) mod types;
+pub(crate) mod ddl;
+pub(crate) mod row;
+pub(crate) mod cell;
+pub(crate) mod envelope;
+pub(crate) mod json;
+pub(crate) mod print;
+pub(crate) mod read;
+pub(crate) mod table;
 #[cfg(test)]
 mod tests;

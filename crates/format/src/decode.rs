@@ -45,8 +45,10 @@ pub struct Archived {
     pub key: Option<Vec<u8>>,
     /// The header block in the framing of digest definition 1.
     pub headers: Vec<u8>,
-    /// As it was stored; some formats don't tell null from empty.
+    /// As it was stored; some formats don't tell null from empty. Of columns a JSON text of them.
     pub value: Option<Vec<u8>>,
+    /// Of columns: the row, which is what was stored.
+    pub row: Option<Vec<u8>>,
     /// Why it is in the dead letters, if it is.
     pub bad: Option<BadRecord>,
 }
@@ -140,7 +142,9 @@ pub fn read_file<'r>(output: &Output, dead_letters: bool, input: impl Read + 'r)
         }
         (OutputFormat::Sequence, _) => Body::Sequence(Box::new(sequence::SequenceReader::new(Box::new(input)))),
         (OutputFormat::Avro, _) => Body::Avro(Box::new(avro::AvroReader::new(Box::new(input)))),
-        (OutputFormat::Parquet, _) => Body::Parquet(Box::new(parquet::ParquetReader::new(Box::new(input)))),
+        (OutputFormat::Parquet, _) => {
+            Body::Parquet(Box::new(parquet::ParquetReader::new(Box::new(input), output.content)))
+        }
     };
     FileReader { body, records: 0, is_over: false }
 }
@@ -152,7 +156,7 @@ pub fn kept(output: &Output, dead_letters: bool) -> Kept {
     let everything = Kept { offset: true, timestamp: true, key: true, headers: true, nulls: true, whole: true };
     match (output.format, output.content, output.sequence_key) {
         _ if dead_letters => everything,
-        (OutputFormat::Text | OutputFormat::Csv, ..) => nothing,
+        (OutputFormat::Text | OutputFormat::Csv, ..) | (OutputFormat::Parquet, Content::Value, _) => nothing,
         (OutputFormat::Json, Content::Value, _) => Kept { nulls: true, ..nothing },
         // line breaks in a nested value have become spaces
         (OutputFormat::Json, Content::Envelope, _) if output.envelope_value == EnvelopeBytes::Json => {
@@ -178,7 +182,7 @@ pub fn digest_file(output: &Output, dead_letters: bool, input: impl Read) -> Res
     let mut whole = RecordDigests::new();
     let (mut first_offset, mut last_offset) = (None, None);
     while reader.read_into(&mut archived)? {
-        values.push(archived.value.as_deref().unwrap_or_default());
+        values.push(archived.row.as_deref().or(archived.value.as_deref()).unwrap_or_default());
         if is_whole && let Some(record) = archived.record() {
             whole.push(&record);
         }

@@ -189,6 +189,14 @@ impl Captures {
         }
     }
 
+    /// The bytes of a text, or of what is none; `None` for everything else.
+    pub(crate) fn bytes<'a>(&self, slot: usize, value: &'a [u8]) -> Option<&'a [u8]> {
+        match self.slots[slot] {
+            Capture::Plain(start, end) => Some(&value[start..end]),
+            _ => None,
+        }
+    }
+
     /// As after a value that has none of the fields.
     pub fn clear(&mut self, wanted: &Wanted) {
         self.slots.clear();
@@ -224,7 +232,12 @@ impl Captures {
 
 impl<'a> Found<'a> {
     fn plain(raw: &'a str) -> Self {
-        Self::Text(RawText { raw, escaped: false })
+        Self::text(raw, false)
+    }
+
+    /// The characters of a string, in which there are JSON's escapes or not.
+    pub(crate) fn text(raw: &'a str, escaped: bool) -> Self {
+        Self::Text(RawText { raw, escaped })
     }
 }
 

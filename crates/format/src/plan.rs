@@ -11,7 +11,7 @@ use crate::event_time;
 use crate::faults::{Faults, ShapeError};
 use crate::fields::Wanted;
 use crate::input::Reader;
-use crate::stored::{Stored, check_output};
+use crate::stored::{Stored, Wishing, check_output};
 
 pub(crate) struct Plan {
     pub input: InputFormat,
@@ -65,7 +65,7 @@ impl Plan {
         let reader = Reader::new(&shape.input, &mut faults);
         let mut wishes = Wishes { shape, reader: reader.as_ref(), wanted: Wanted::new(), faults: &mut faults };
         let fields = wishes.of_templates(&templates);
-        let stored = Stored::new(&shape.output, |key, path| wishes.want(key, path));
+        let stored = Stored::new(&shape.output, shape.input.format, &mut wishes);
         let source = compile_source(zone.as_ref().ok(), &mut wishes);
         let wanted = wishes.wanted;
         let Some(reader) = reader.filter(|_| faults.0.is_empty()) else {
@@ -134,11 +134,22 @@ impl Wishes<'_> {
             self.faults.add(key, "a name in the field's path is empty", "write a path such as `meta.ts`");
             return None;
         }
-        if let Some(objection) = self.reader?.objection(&names) {
+        self.names(key, &names)
+    }
+}
+
+impl Wishing for Wishes<'_> {
+    fn path(&mut self, key: &str, path: &str) -> Option<usize> {
+        self.want(key, path)
+    }
+
+    fn names(&mut self, key: &str, names: &[&str]) -> Option<usize> {
+        if let Some(objection) = self.reader?.objection(names) {
+            let path = names.join(&self.shape.timestamp.separator);
             self.faults.add(key, format!("field `{path}` is named, but {}", objection.why), objection.hint);
             return None;
         }
-        Some(self.wanted.add(names))
+        Some(self.wanted.add(names.iter().copied()))
     }
 }
 

@@ -94,7 +94,7 @@ impl Pipeline {
                 &[]
             }
         };
-        let value = self.plan.stored.value(record, self.plan.input, |slot| self.captures.get(slot, input))?;
+        let value = self.plan.stored.value(record, self.plan.input, &self.captures)?;
         let event_time = match &self.plan.event_time {
             Some(plan) => event_time(plan, &self.plan, &self.captures, record, input, clock_ms)?,
             None => None,

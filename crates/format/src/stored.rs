@@ -12,9 +12,10 @@ use secor_core::shape::{Content, EnvelopeBytes, InputFormat, Output, OutputForma
 use crate::bad::{BadReason, BadRecord};
 use crate::columns::envelope;
 use crate::encode::{NULL_LINE, line_end};
-use crate::fields::Found;
+use crate::fields::Captures;
 
 mod check;
+mod columns;
 mod csv;
 
 pub(crate) use check::check_output;
@@ -36,39 +37,54 @@ pub(crate) enum Stored {
     Row(csv::Columns),
     /// As it is, beside columns of the record's other parts.
     ColumnOfEnvelope,
+    /// As a row of columns.
+    Columns(columns::RowMaker),
+}
+
+/// Who looks for the fields that are named.
+pub(crate) trait Wishing {
+    /// The slot of the field at the path that stands under a key; `None` when there can't be such a field.
+    fn path(&mut self, key: &str, path: &str) -> Option<usize>;
+
+    /// The same of a path whose names are known one by one.
+    fn names(&mut self, key: &str, names: &[&str]) -> Option<usize>;
 }
 
 // === impl Stored ===
 
 impl Stored {
-    /// `want` gives the slot of the field that a key of the configuration names; `None` when there can't be such a field.
-    pub(crate) fn new(output: &Output, mut want: impl FnMut(&str, &str) -> Option<usize>) -> Self {
+    pub(crate) fn new(output: &Output, input: InputFormat, wishing: &mut impl Wishing) -> Self {
         match (output.format, output.content, output.envelope_value) {
             (OutputFormat::Csv, ..) => {
                 let named = output.columns.iter().enumerate();
-                let slots = named.filter_map(|(i, path)| want(&format!("output.columns[{i}]"), path)).collect();
+                let slots = named.filter_map(|(i, path)| wishing.path(&format!("output.columns[{i}]"), path)).collect();
                 Self::Row(csv::Columns::new(output, slots))
             }
             (OutputFormat::Text, ..) => Self::Piece(line_end(output).into()),
             (OutputFormat::Json, Content::Value, _) => Self::JsonLine,
             (OutputFormat::Json, Content::Envelope, EnvelopeBytes::Json) => Self::NestedJson,
             (OutputFormat::Json | OutputFormat::Sequence | OutputFormat::Avro, ..) => Self::Whole,
-            (OutputFormat::Parquet, ..) => Self::ColumnOfEnvelope,
+            (OutputFormat::Parquet, Content::Envelope, _) => Self::ColumnOfEnvelope,
+            (OutputFormat::Parquet, Content::Value, _) => Self::Columns(columns::RowMaker::new(output, input, wishing)),
         }
     }
 
-    /// The value as the file will hold it. `field` gives the field of a slot.
+    /// The value as the file will hold it. `captures` are those of the record's value.
     ///
     /// # Errors
     /// [`BadRecord`] when it can't be stored.
-    pub(crate) fn value<'r, 'f>(
-        &self,
+    pub(crate) fn value<'r>(
+        &mut self,
         record: &Record<'r>,
         input: InputFormat,
-        field: impl Fn(usize) -> Found<'f>,
+        captures: &Captures,
     ) -> Result<Option<Cow<'r, [u8]>>, BadRecord> {
         match (self, record.value) {
-            (Self::Row(columns), _) => columns.row(field).map(|row| Some(Cow::Owned(row))),
+            (Self::Row(columns), value) => {
+                let value = value.unwrap_or_default();
+                columns.row(|slot| captures.get(slot, value)).map(|row| Some(Cow::Owned(row)))
+            }
+            (Self::Columns(columns), value) => columns.row(value, captures).map(|row| Some(Cow::Owned(row))),
             (Self::Piece(delimiter), Some(value)) => piece(value, delimiter, input).map(Some),
             (Self::JsonLine | Self::NestedJson, Some(value)) if trimmed(value) == NULL_LINE => Ok(None),
             (Self::JsonLine, Some(value)) => piece(value, b"\n", input).map(Some),

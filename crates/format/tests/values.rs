@@ -175,7 +175,7 @@ fn impossible_outputs_are_told_with_their_keys() {
         (level(10, of(text, Deflate)), "output.level"),
         (level(1, of(text, Snappy)), "output.level"),
         (csv(&[]), "output.columns"),
-        (of(parquet, None), "output.content"),
+        (of(parquet, None), "output.schema"),
         (envelope(of(parquet, Brotli)), ""),
         (envelope(of(parquet, Deflate)), "output.compression"),
         (level(10, envelope(of(parquet, Gzip))), "output.level"),

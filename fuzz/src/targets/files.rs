@@ -61,6 +61,7 @@ impl Owned {
             key: self.key.clone().filter(|key| kept.key && (kept.nulls || !key.is_empty())),
             headers: if kept.headers { self.headers.clone() } else { Vec::new() },
             value: if kept.nulls { value } else { Some(value.unwrap_or_default()) },
+            row: None,
             bad: self.bad.clone(),
         }
     }

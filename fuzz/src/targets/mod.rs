@@ -6,6 +6,7 @@
 //! was read is written again alike, two readers agree, a value stays in its range.
 
 pub mod bytes;
+pub mod columns;
 pub mod command_line;
 pub mod config;
 pub mod dead_letters;
@@ -28,7 +29,8 @@ pub mod text;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets; each has a file in `fuzz_targets/` and a folder in `corpus/`.
-pub const ALL: [Target; 15] = [
+pub const ALL: [Target; 16] = [
+    ("columns", columns::run),
     ("command_line", command_line::run),
     ("config", config::run),
     ("dead_letters", dead_letters::run),

@@ -84,7 +84,7 @@ impl Mismatch {
     pub(crate) fn unfit(field: &Field, found: Found<'_>) -> Self {
         let found = match found {
             Found::Missing | Found::Null => "null".to_owned(),
-            Found::Bool(value) => value.to_string(),
+            Found::Bool(value) => format!("`{value}`"),
             Found::Number(text) => format!("`{text}`"),
             Found::Integer(value) => format!("`{value}`"),
             Found::Single(value) => format!("`{value}`"),
@@ -150,7 +150,9 @@ fn double(field: &Field, found: Found<'_>) -> Result<f64, Mismatch> {
 fn decimal(field: &Field, found: Found<'_>, precision: u8, scale: u8) -> Result<i128, Mismatch> {
     let unscaled = match found {
         Found::Number(text) => decimal_of(text, scale),
-        Found::Text(raw) => raw.unescape().filter(|text| crate::json::is_number(text)).and_then(|text| decimal_of(&text, scale)),
+        Found::Text(raw) => {
+            raw.unescape().filter(|text| crate::json::is_number(text)).and_then(|text| decimal_of(&text, scale))
+        }
         Found::Integer(value) => 10i128.checked_pow(u32::from(scale)).and_then(|unit| value.checked_mul(unit)),
         _ => None,
     };

@@ -28,7 +28,7 @@ pub(crate) static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
         Field::required("offset", Kind::Int64),
         Field::new(TIMESTAMP, Kind::Timestamp(Timestamp::Milliseconds)),
         Field::new("key", Kind::Binary),
-        Field::required("headers", Kind::list(header)),
+        Field::required("headers", Kind::full_list(header)),
         Field::new("value", Kind::Binary),
     ]
 });

@@ -1,10 +1,11 @@
-//! Rows for people: as JSON objects with all columns.
+//! Rows for people: as JSON objects with all columns, in their order.
 //!
 //! What JSON has no word for is a string: bytes are base64, times and dates ISO 8601, decimals and numbers that are none
 //! their text.
 
+use std::io::Write;
+
 use base64::prelude::{BASE64_STANDARD, Engine as _};
-use serde_json::{Map, Value};
 
 use super::row::Cells;
 use super::types::{Field, Kind, Timestamp};
@@ -13,61 +14,100 @@ use crate::fields::Time;
 
 /// The JSON text of a row.
 pub(crate) fn json_text(row: &[u8], fields: &[Field]) -> Vec<u8> {
-    let object = object(&mut Cells::new(row), fields);
-    serde_json::to_vec(&object).expect("a tree of JSON has a text")
+    let mut text = Vec::with_capacity(2 * row.len());
+    push_object(&mut text, &mut Cells::new(row), fields);
+    text
 }
 
-fn object(cells: &mut Cells<'_>, fields: &[Field]) -> Value {
-    let members = fields.iter().map(|field| (field.name.to_string(), cell(cells, &field.kind)));
-    Value::Object(members.collect::<Map<_, _>>())
+fn push_object(text: &mut Vec<u8>, cells: &mut Cells<'_>, fields: &[Field]) {
+    text.push(b'{');
+    for (index, field) in fields.iter().enumerate() {
+        push_comma(text, index);
+        push_text(text, &field.name);
+        text.push(b':');
+        push_cell(text, cells, &field.kind);
+    }
+    text.push(b'}');
 }
 
-fn cell(cells: &mut Cells<'_>, kind: &Kind) -> Value {
+fn push_cell(text: &mut Vec<u8>, cells: &mut Cells<'_>, kind: &Kind) {
     if !cells.is_present() {
-        return Value::Null;
+        return text.extend_from_slice(b"null");
     }
     match kind {
-        Kind::Boolean => Value::Bool(cells.fixed() != [0]),
-        Kind::Int8 => i8::from_le_bytes(cells.fixed()).into(),
-        Kind::Int16 => i16::from_le_bytes(cells.fixed()).into(),
-        Kind::Int32 => i32::from_le_bytes(cells.fixed()).into(),
-        Kind::Int64 => i64::from_le_bytes(cells.fixed()).into(),
-        Kind::Float => number(f64::from(f32::from_le_bytes(cells.fixed()))),
-        Kind::Double => number(f64::from_le_bytes(cells.fixed())),
-        Kind::Decimal { scale, .. } => Value::String(decimal(i128::from_le_bytes(cells.fixed()), usize::from(*scale))),
-        Kind::String | Kind::Json => Value::String(String::from_utf8_lossy(cells.bytes()).into_owned()),
-        Kind::Binary => Value::String(BASE64_STANDARD.encode(cells.bytes())),
-        Kind::Date => time(Time::Date { days: i32::from_le_bytes(cells.fixed()) }),
+        Kind::Boolean => push_plain(text, cells.fixed() != [0]),
+        Kind::Int8 => push_plain(text, i8::from_le_bytes(cells.fixed())),
+        Kind::Int16 => push_plain(text, i16::from_le_bytes(cells.fixed())),
+        Kind::Int32 => push_plain(text, i32::from_le_bytes(cells.fixed())),
+        Kind::Int64 => push_plain(text, i64::from_le_bytes(cells.fixed())),
+        Kind::Float => push_number(text, f64::from(f32::from_le_bytes(cells.fixed()))),
+        Kind::Double => push_number(text, f64::from_le_bytes(cells.fixed())),
+        Kind::Decimal { scale, .. } => push_text(text, &decimal(i128::from_le_bytes(cells.fixed()), *scale)),
+        Kind::String | Kind::Json => push_text(text, &String::from_utf8_lossy(cells.bytes())),
+        Kind::Binary => push_text(text, &BASE64_STANDARD.encode(cells.bytes())),
+        Kind::Date => push_time(text, Time::Date { days: i32::from_le_bytes(cells.fixed()) }),
         Kind::Timestamp(timestamp) => {
             let value = i64::from_le_bytes(cells.fixed());
-            time(match timestamp {
+            let time = match timestamp {
                 Timestamp::Milliseconds => Time::instant(value, 1_000),
                 Timestamp::Microseconds => Time::instant(value, 1_000_000),
                 Timestamp::Civil => Time::civil(value, 1_000_000),
-            })
+            };
+            push_time(text, time);
         }
-        Kind::List(element) => (0..cells.count()).map(|_| cell(cells, &element.kind)).collect(),
+        Kind::List(element) => {
+            text.push(b'[');
+            for index in 0..cells.count() {
+                push_comma(text, index);
+                push_cell(text, cells, &element.kind);
+            }
+            text.push(b']');
+        }
         Kind::Map(value) => {
-            let entries = (0..cells.count()).map(|_| {
-                let name = String::from_utf8_lossy(if cells.is_present() { cells.bytes() } else { b"" }).into_owned();
-                (name, cell(cells, &value.kind))
-            });
-            Value::Object(entries.collect::<Map<_, _>>())
+            text.push(b'{');
+            for index in 0..cells.count() {
+                push_comma(text, index);
+                push_cell(text, cells, &Kind::String);
+                text.push(b':');
+                push_cell(text, cells, &value.kind);
+            }
+            text.push(b'}');
         }
-        Kind::Struct(fields) => object(cells, fields),
+        Kind::Struct(fields) => push_object(text, cells, fields),
     }
 }
 
-fn number(value: f64) -> Value {
-    serde_json::Number::from_f64(value).map_or_else(|| Value::String(value.to_string()), Value::Number)
+fn push_comma(text: &mut Vec<u8>, index: usize) {
+    if index > 0 {
+        text.push(b',');
+    }
 }
 
-fn time(time: Time) -> Value {
-    iso_text(time).map_or(Value::Null, Value::String)
+fn push_plain(text: &mut Vec<u8>, value: impl std::fmt::Display) {
+    write!(text, "{value}").expect("memory takes what is written");
+}
+
+fn push_text(text: &mut Vec<u8>, value: &str) {
+    serde_json::to_writer(text, value).expect("memory takes what is written");
+}
+
+fn push_number(text: &mut Vec<u8>, value: f64) {
+    match value.is_finite() {
+        true => serde_json::to_writer(text, &value).expect("memory takes what is written"),
+        false => push_text(text, &value.to_string()),
+    }
+}
+
+fn push_time(text: &mut Vec<u8>, time: Time) {
+    match iso_text(time) {
+        Some(iso) => push_text(text, &iso),
+        None => text.extend_from_slice(b"null"),
+    }
 }
 
 /// With all digits that the column has behind the point.
-fn decimal(unscaled: i128, scale: usize) -> String {
+fn decimal(unscaled: i128, scale: u8) -> String {
+    let scale = usize::from(scale);
     let sign = if unscaled < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);

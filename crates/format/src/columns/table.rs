@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow_array::builder::{BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder};
 use arrow_array::types::{
-    ArrowPrimitiveType, Int32Type, Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
+    Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
 };
-use arrow_array::{ArrayRef, ListArray, RecordBatch, StructArray};
+use arrow_array::{ArrayRef, ListArray, MapArray, RecordBatch, StructArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef, Fields, SchemaRef};
 
@@ -23,13 +24,20 @@ pub(crate) struct Table {
 /// The cells of a column.
 enum Column {
     Boolean(BooleanBuilder),
+    Int8(PrimitiveBuilder<Int8Type>),
+    Int16(PrimitiveBuilder<Int16Type>),
     Int32(PrimitiveBuilder<Int32Type>),
     Int64(PrimitiveBuilder<Int64Type>),
+    Float(PrimitiveBuilder<Float32Type>),
+    Double(PrimitiveBuilder<Float64Type>),
+    Decimal(PrimitiveBuilder<Decimal128Type>),
+    Date(PrimitiveBuilder<Date32Type>),
     Milliseconds(PrimitiveBuilder<TimestampMillisecondType>),
     Microseconds(PrimitiveBuilder<TimestampMicrosecondType>),
     String(StringBuilder),
     Binary(BinaryBuilder),
     List { element: FieldRef, ends: Vec<i32>, valid: NullBufferBuilder, items: Box<Column>, count: i32 },
+    Map { entries: FieldRef, ends: Vec<i32>, valid: NullBufferBuilder, keys: StringBuilder, values: Box<Column> },
     Struct { fields: Fields, columns: Vec<Column>, valid: NullBufferBuilder },
 }
 
@@ -85,16 +93,27 @@ impl Column {
     fn new(kind: &Kind) -> Self {
         match kind {
             Kind::Boolean => Self::Boolean(BooleanBuilder::with_capacity(ROWS_AT_FIRST)),
+            Kind::Int8 => Self::Int8(numbers()),
+            Kind::Int16 => Self::Int16(numbers()),
             Kind::Int32 => Self::Int32(numbers()),
             Kind::Int64 => Self::Int64(numbers()),
+            Kind::Float => Self::Float(numbers()),
+            Kind::Double => Self::Double(numbers()),
+            Kind::Decimal { .. } => Self::Decimal(numbers().with_data_type(kind.to_arrow())),
+            Kind::Date => Self::Date(numbers()),
             Kind::Timestamp(Timestamp::Milliseconds) => Self::Milliseconds(numbers().with_data_type(kind.to_arrow())),
-            Kind::Timestamp(Timestamp::Microseconds) => Self::Microseconds(numbers().with_data_type(kind.to_arrow())),
-            Kind::String => Self::String(StringBuilder::with_capacity(ROWS_AT_FIRST, 0)),
+            Kind::Timestamp(_) => Self::Microseconds(numbers().with_data_type(kind.to_arrow())),
+            Kind::String | Kind::Json => Self::String(StringBuilder::with_capacity(ROWS_AT_FIRST, 0)),
             Kind::Binary => Self::Binary(BinaryBuilder::with_capacity(ROWS_AT_FIRST, 0)),
             Kind::List(element) => {
                 let DataType::List(field) = kind.to_arrow() else { unreachable!("a list is one in Arrow") };
                 let items = Box::new(Self::new(&element.kind));
                 Self::List { element: field, ends: Vec::new(), valid: nulls(), items, count: 0 }
+            }
+            Kind::Map(value) => {
+                let DataType::Map(entries, _) = kind.to_arrow() else { unreachable!("a map is one in Arrow") };
+                let keys = StringBuilder::with_capacity(0, 0);
+                Self::Map { entries, ends: Vec::new(), valid: nulls(), keys, values: Box::new(Self::new(&value.kind)) }
             }
             Kind::Struct(fields) => {
                 let columns = fields.iter().map(|field| Self::new(&field.kind)).collect();
@@ -110,13 +129,17 @@ impl Column {
         }
         match self {
             Self::Boolean(column) => column.append_value(cells.fixed() != [0]),
+            Self::Int8(column) => column.append_value(i8::from_le_bytes(cells.fixed())),
+            Self::Int16(column) => column.append_value(i16::from_le_bytes(cells.fixed())),
             Self::Int32(column) => column.append_value(i32::from_le_bytes(cells.fixed())),
             Self::Int64(column) => column.append_value(i64::from_le_bytes(cells.fixed())),
+            Self::Float(column) => column.append_value(f32::from_le_bytes(cells.fixed())),
+            Self::Double(column) => column.append_value(f64::from_le_bytes(cells.fixed())),
+            Self::Decimal(column) => column.append_value(i128::from_le_bytes(cells.fixed())),
+            Self::Date(column) => column.append_value(i32::from_le_bytes(cells.fixed())),
             Self::Milliseconds(column) => column.append_value(i64::from_le_bytes(cells.fixed())),
             Self::Microseconds(column) => column.append_value(i64::from_le_bytes(cells.fixed())),
-            Self::String(column) => {
-                column.append_value(std::str::from_utf8(cells.bytes()).expect("a text is UTF-8 where rows are made"));
-            }
+            Self::String(column) => column.append_value(text(cells)),
             Self::Binary(column) => column.append_value(cells.bytes()),
             Self::List { ends, valid, items, count, .. } => {
                 for _ in 0..cells.count() {
@@ -124,6 +147,17 @@ impl Column {
                     *count += 1;
                 }
                 ends.push(*count);
+                valid.append_non_null();
+            }
+            Self::Map { ends, valid, keys, values, .. } => {
+                let before = ends.last().copied().unwrap_or(0);
+                let count = cells.count();
+                for _ in 0..count {
+                    assert!(cells.is_present(), "a map has no entry without key");
+                    keys.append_value(text(cells));
+                    values.push(cells);
+                }
+                ends.push(before + i32::try_from(count).expect("a batch has few entries"));
                 valid.append_non_null();
             }
             Self::Struct { columns, valid, .. } => {
@@ -136,14 +170,24 @@ impl Column {
     fn push_null(&mut self) {
         match self {
             Self::Boolean(column) => column.append_null(),
+            Self::Int8(column) => column.append_null(),
+            Self::Int16(column) => column.append_null(),
             Self::Int32(column) => column.append_null(),
             Self::Int64(column) => column.append_null(),
+            Self::Float(column) => column.append_null(),
+            Self::Double(column) => column.append_null(),
+            Self::Decimal(column) => column.append_null(),
+            Self::Date(column) => column.append_null(),
             Self::Milliseconds(column) => column.append_null(),
             Self::Microseconds(column) => column.append_null(),
             Self::String(column) => column.append_null(),
             Self::Binary(column) => column.append_null(),
             Self::List { ends, valid, count, .. } => {
                 ends.push(*count);
+                valid.append_null();
+            }
+            Self::Map { ends, valid, .. } => {
+                ends.push(ends.last().copied().unwrap_or(0));
                 valid.append_null();
             }
             Self::Struct { columns, valid, .. } => {
@@ -156,16 +200,26 @@ impl Column {
     fn take(&mut self) -> ArrayRef {
         match self {
             Self::Boolean(column) => Arc::new(column.finish()),
+            Self::Int8(column) => Arc::new(column.finish()),
+            Self::Int16(column) => Arc::new(column.finish()),
             Self::Int32(column) => Arc::new(column.finish()),
             Self::Int64(column) => Arc::new(column.finish()),
+            Self::Float(column) => Arc::new(column.finish()),
+            Self::Double(column) => Arc::new(column.finish()),
+            Self::Decimal(column) => Arc::new(column.finish()),
+            Self::Date(column) => Arc::new(column.finish()),
             Self::Milliseconds(column) => Arc::new(column.finish()),
             Self::Microseconds(column) => Arc::new(column.finish()),
             Self::String(column) => Arc::new(column.finish()),
             Self::Binary(column) => Arc::new(column.finish()),
             Self::List { element, ends, valid, items, count } => {
                 *count = 0;
-                let ends = [0].into_iter().chain(std::mem::take(ends)).collect::<ScalarBuffer<i32>>();
-                Arc::new(ListArray::new(Arc::clone(element), OffsetBuffer::new(ends), items.take(), valid.finish()))
+                Arc::new(ListArray::new(Arc::clone(element), offsets(ends), items.take(), valid.finish()))
+            }
+            Self::Map { entries, ends, valid, keys, values } => {
+                let DataType::Struct(parts) = entries.data_type() else { unreachable!("entries are a struct") };
+                let pairs = StructArray::new(parts.clone(), vec![Arc::new(keys.finish()), values.take()], None);
+                Arc::new(MapArray::new(Arc::clone(entries), offsets(ends), pairs, valid.finish(), false))
             }
             Self::Struct { fields, columns, valid } => {
                 let arrays = columns.iter_mut().map(Self::take).collect();
@@ -181,4 +235,13 @@ fn numbers<T: ArrowPrimitiveType>() -> PrimitiveBuilder<T> {
 
 fn nulls() -> NullBufferBuilder {
     NullBufferBuilder::new(ROWS_AT_FIRST)
+}
+
+fn text<'a>(cells: &mut Cells<'a>) -> &'a str {
+    std::str::from_utf8(cells.bytes()).expect("a text is UTF-8 where rows are made")
+}
+
+/// Of the elements of each list, whose ends are forgotten.
+fn offsets(ends: &mut Vec<i32>) -> OffsetBuffer<i32> {
+    OffsetBuffer::new([0].into_iter().chain(std::mem::take(ends)).collect::<ScalarBuffer<i32>>())
 }

@@ -1,5 +1,5 @@
-//! Parquet files, as `encode::parquet` writes them. What the file's own footer says of codecs counts; columns of another
-//! kind are refused.
+//! Parquet files, as `encode::parquet` writes them. What the file's own footer says of codecs and columns counts; types
+//! that no column of ours has are refused.
 //!
 //! A Parquet file is read from its end, so the whole file is taken into memory first: it is the one format whose reader
 //! holds more than a block. Batches are small enough that their rows take a few mebibytes.
@@ -15,8 +15,11 @@ use arrow_array::RecordBatch;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
+use secor_core::shape::Content;
+
 use super::{Archived, Fault, fault, malformed, offset};
 use crate::columns::envelope;
+use crate::columns::print::json_text;
 use crate::columns::read::push_row;
 use crate::columns::types::{Field, fields_of};
 
@@ -39,6 +42,8 @@ pub(super) struct ParquetReader<'r> {
     input: Option<Box<dyn BufRead + 'r>>,
     open: Option<Open>,
     row: Vec<u8>,
+    /// An envelope, unless the columns are others.
+    is_envelope: bool,
 }
 
 struct Open {
@@ -51,19 +56,26 @@ struct Open {
 // === impl ParquetReader ===
 
 impl<'r> ParquetReader<'r> {
-    pub(super) fn new(input: Box<dyn BufRead + 'r>) -> Self {
-        Self { input: Some(input), open: None, row: Vec::new() }
+    pub(super) fn new(input: Box<dyn BufRead + 'r>, content: Content) -> Self {
+        Self { input: Some(input), open: None, row: Vec::new(), is_envelope: content == Content::Envelope }
     }
 
     pub(super) fn next(&mut self, archived: &mut Archived) -> Result<bool, Fault> {
         if let Some(input) = self.input.take() {
-            self.open = Some(Open::new(input)?);
+            let open = Open::new(input)?;
+            self.is_envelope &= open.fields == *envelope::FIELDS;
+            self.open = Some(open);
         }
         let Some(open) = &mut self.open else { return Ok(false) };
         self.row.clear();
         if !open.push_row(&mut self.row)? {
             self.open = None;
             return Ok(false);
+        }
+        if !self.is_envelope {
+            archived.value = Some(json_text(&self.row, &open.fields));
+            archived.row = Some(self.row.clone());
+            return Ok(true);
         }
         let parts = envelope::read_row(&self.row, &mut archived.headers);
         archived.offset = Some(offset(parts.offset)?);
@@ -87,9 +99,6 @@ impl Open {
         let builder = guarded(|| ParquetRecordBatchReaderBuilder::try_new_with_options(Bytes::from(file), options))?;
         let builder = builder.map_err(fault)?;
         let fields = fields_of(builder.schema().fields()).map_err(Fault::Malformed)?;
-        if fields != *envelope::FIELDS {
-            return Err(malformed("the columns are not those of an envelope"));
-        }
         let groups = builder.metadata().row_groups();
         let sum = |of: fn(&parquet::file::metadata::RowGroupMetaData) -> i64| {
             groups.iter().fold(0, |sum: i64, group| sum.saturating_add(of(group)))

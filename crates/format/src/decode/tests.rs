@@ -83,6 +83,7 @@ fn golden_records(output: &Output, dead_letters: bool) -> Vec<Archived> {
         key: key.filter(|key| kept.key && (kept.nulls || !key.is_empty())).map(<[u8]>::to_vec),
         headers: if offset == 100 && kept.headers { headers.clone() } else { Vec::new() },
         value: if kept.nulls { value.map(<[u8]>::to_vec) } else { Some(value.unwrap_or_default().to_vec()) },
+        row: None,
         bad: dead_letters.then(|| BadReason::NotJson.with("expected `{` at byte 0")),
     };
     vec![
@@ -341,6 +342,7 @@ proptest! {
                 key: owned.key.clone().filter(|key| kept.key && (kept.nulls || !key.is_empty())),
                 value: if kept.nulls { owned.value.clone() } else { Some(owned.value.clone().unwrap_or_default()) },
                 headers: if kept.headers { headers.clone() } else { Vec::new() },
+                row: None,
                 bad: Some(bad).filter(|_| dead_letters),
             });
         }

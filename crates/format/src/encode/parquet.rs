@@ -15,12 +15,12 @@ use parquet::basic::{BrotliLevel, Compression as ParquetCodec, GzipLevel, ZstdLe
 use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterVersion};
 use parquet::schema::types::ColumnPath;
-use secor_core::shape::{Compression, Output, Statistics};
+use secor_core::shape::{Compression, Content, Output, Statistics};
 
 use super::{Body, Row, Sink};
-use crate::columns::envelope;
 use crate::columns::table::Table;
 use crate::columns::types::{Field, schema};
+use crate::columns::{ddl, envelope};
 
 /// Rows wait until they have as many bytes, or are as many.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -42,12 +42,16 @@ const STATISTICS_BYTES_MAX: usize = 64;
 /// Share of absent values that a bloom filter takes for present.
 const BLOOM_FILTER_MISTAKES: f64 = 0.01;
 
-/// Of the repeated texts of an envelope; the other columns hold what hardly repeats.
+/// Columns of an envelope whose values repeat; the others hold what hardly does.
 const ENVELOPE_DICTIONARIES: [&str; 3] = ["topic", "partition", "headers.list.element.name"];
+
+/// Index of the column `offset` in an envelope.
+const OFFSET_COLUMN: i32 = 2;
 
 /// Columns and properties of an output's files, shared by all of them.
 pub(super) struct Layout {
-    fields: &'static [Field],
+    fields: Vec<Field>,
+    is_envelope: bool,
     properties: WriterProperties,
     group_rows: usize,
     group_bytes: usize,
@@ -78,7 +82,11 @@ impl Layout {
     /// # Panics
     /// When the output is not possible; [`crate::Pipeline::new`] has checked it.
     pub(super) fn new(output: &Output) -> Self {
-        let fields: &[Field] = &envelope::FIELDS;
+        let is_envelope = output.content == Content::Envelope;
+        let fields = match &output.schema {
+            Some(schema) if !is_envelope => ddl::parse(schema).expect("the columns were checked with the shape"),
+            _ => envelope::FIELDS.clone(),
+        };
         let statistics = match output.statistics {
             Statistics::None => EnabledStatistics::None,
             Statistics::RowGroup => EnabledStatistics::Chunk,
@@ -92,8 +100,8 @@ impl Layout {
             .set_statistics_enabled(statistics)
             .set_statistics_truncate_length(Some(STATISTICS_BYTES_MAX))
             .set_offset_index_disabled(output.statistics != Statistics::Page)
-            .set_dictionary_enabled(false);
-        if output.dictionary {
+            .set_dictionary_enabled(output.dictionary && !is_envelope);
+        if output.dictionary && is_envelope {
             for column in ENVELOPE_DICTIONARIES {
                 properties = properties.set_column_dictionary_enabled(path(column), true);
             }
@@ -104,14 +112,14 @@ impl Layout {
                 .set_column_bloom_filter_fpp(path(column), BLOOM_FILTER_MISTAKES)
                 .set_column_bloom_filter_max_ndv(path(column), output.row_group_rows);
         }
-        if let Some(offset) = fields.iter().position(|field| *field.name == *"offset") {
-            let column_idx = i32::try_from(offset).expect("an envelope has few columns");
-            let offset = SortingColumn { column_idx, descending: false, nulls_first: false };
+        if is_envelope {
+            let offset = SortingColumn { column_idx: OFFSET_COLUMN, descending: false, nulls_first: false };
             properties = properties.set_sorting_columns(Some(vec![offset]));
         }
         let size = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         Self {
             fields,
+            is_envelope,
             properties: properties.build(),
             group_rows: size(output.row_group_rows),
             group_bytes: size(output.row_group_bytes),
@@ -152,7 +160,7 @@ const SOUND: &str = "a writer to memory, with columns of its own schema";
 impl ParquetBody {
     pub(super) fn new(layout: &Arc<Layout>) -> Self {
         Self {
-            table: Table::new(layout.fields),
+            table: Table::new(&layout.fields),
             layout: Arc::clone(layout),
             writer: None,
             group: Group::default(),
@@ -172,7 +180,7 @@ impl ParquetBody {
                 .with_properties(layout.properties.clone())
                 .with_skip_arrow_metadata(true)
                 .with_schema_root("record".to_owned());
-            let writer = ArrowWriter::try_new_with_options(Vec::new(), schema(layout.fields), options);
+            let writer = ArrowWriter::try_new_with_options(Vec::new(), schema(&layout.fields), options);
             Box::new(writer.expect(SOUND))
         });
         writer.write(&self.table.take()).expect(SOUND);
@@ -194,12 +202,19 @@ impl ParquetBody {
 
 impl Body for ParquetBody {
     fn append(&mut self, row: &Row<'_>, sink: &mut Sink<'_>) -> u64 {
-        self.row.clear();
-        envelope::push_row(&mut self.row, &row.identity.topic, row.identity.partition, row.record, row.value);
-        self.table.push(&self.row);
-        let bytes = self.row.len();
-        // a long record does not hold its memory for ever
-        self.row.shrink_to(BATCH_BYTES);
+        let bytes = if self.layout.is_envelope {
+            self.row.clear();
+            envelope::push_row(&mut self.row, &row.identity.topic, row.identity.partition, row.record, row.value);
+            self.table.push(&self.row);
+            let bytes = self.row.len();
+            // a long record does not hold its memory for ever
+            self.row.shrink_to(BATCH_BYTES);
+            bytes
+        } else {
+            let cells = row.value.expect("a value of columns is stored as a row");
+            self.table.push(cells);
+            cells.len()
+        };
         self.group.rows += 1;
         self.group.bytes += bytes;
         if self.group.rows >= self.layout.group_rows || self.group.bytes >= self.layout.group_bytes {

@@ -4,7 +4,7 @@ use secor_core::shape::{
     Compression, Content, EnvelopeBytes, Framing, Input, InputFormat, JsonValue, Output, OutputFormat,
 };
 
-use super::DELIMITER_BYTES_MAX;
+use super::{DELIMITER_BYTES_MAX, columns};
 use crate::columns::envelope;
 use crate::columns::types::has_leaf;
 use crate::compress::levels;
@@ -18,7 +18,7 @@ pub(crate) fn check_output(output: &Output, input: &Input, fault: &mut dyn FnMut
     check_content(output, input, fault);
     check_compression(output, fault);
     check_level(output, fault);
-    check_bloom_filters(output, fault);
+    check_columns(output, input, fault);
     let Some(extension) = &output.extension else { return };
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let starts_well = extension.is_empty() || extension.starts_with('.');
@@ -74,11 +74,6 @@ fn check_content(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, Str
         (OutputFormat::Avro, Content::Value) => fault(
             "output.content",
             "values in Avro files need a schema, and no input has one".to_owned(),
-            "set `content = \"envelope\"`",
-        ),
-        (OutputFormat::Parquet, Content::Value) => fault(
-            "output.content",
-            "values in Parquet files need columns, and none are given".to_owned(),
             "set `content = \"envelope\"`",
         ),
         (OutputFormat::Json | OutputFormat::Avro | OutputFormat::Parquet, _) | (_, Content::Value) => {}
@@ -181,12 +176,19 @@ fn check_level(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
     }
 }
 
-fn check_bloom_filters(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
+fn check_columns(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, String, &str)) {
     if output.format != OutputFormat::Parquet {
         return;
     }
+    let fields = match output.content {
+        Content::Envelope => envelope::FIELDS.clone(),
+        Content::Value => columns::check(output, input, fault),
+    };
+    if fields.is_empty() {
+        return;
+    }
     for (index, path) in output.bloom_filters.iter().enumerate() {
-        if !has_leaf(&envelope::FIELDS, path) {
+        if !has_leaf(&fields, path) {
             let key = format!("output.bloom_filters[{index}]");
             fault(&key, format!("no column of the files is `{path}`"), "a column that is neither a list nor a struct");
         }

@@ -199,7 +199,8 @@ fn output(output: &Output) -> String {
         (OutputFormat::Csv, _) => format!("CSV of {}", output.columns.join(", ")),
         (OutputFormat::Sequence, _) => "Hadoop SequenceFiles".to_owned(),
         (OutputFormat::Avro, _) => "whole records in Avro files".to_owned(),
-        (OutputFormat::Parquet, _) => "whole records in Parquet files".to_owned(),
+        (OutputFormat::Parquet, Content::Envelope) => "whole records in Parquet files".to_owned(),
+        (OutputFormat::Parquet, Content::Value) => "columns of values in Parquet files".to_owned(),
     };
     let level = output.level.map(|level| format!(" level {level}")).unwrap_or_default();
     let compression = match output.compression {

@@ -134,8 +134,11 @@ impl Rules<'_> {
                 let hint = format!("leave it out, or set format = \"{}\"", format_word(*format));
                 self.without_effect(keys, &why, &hint);
             } else if content.is_some_and(|content| output.content != content) {
-                let why = "the files hold values alone";
-                self.without_effect(keys, why, "leave it out, or set content = \"envelope\"");
+                let (why, hint) = match output.content {
+                    Content::Value => ("the files hold values alone", "leave it out, or set content = \"envelope\""),
+                    Content::Envelope => ("the files hold whole records", "leave it out, or set content = \"value\""),
+                };
+                self.without_effect(keys, why, hint);
             }
         }
         if output.format == OutputFormat::Sequence && output.compression == Compression::None {
@@ -221,6 +224,7 @@ const FORMAT_KEYS: &[(&[&str], OutputFormat, Option<Content>)] = &[
         OutputFormat::Parquet,
         None,
     ),
+    (&["output.schema"], OutputFormat::Parquet, Some(Content::Value)),
     (
         &["output.envelope_key", "output.envelope_value", "output.envelope_headers"],
         OutputFormat::Json,
@@ -246,9 +250,10 @@ fn related(key: &str) -> &'static [&'static str] {
         "output.compression" | "output.framing" => &["output.format", "output.compression"],
         "output.delimiter" | "output.columns" | "output.null_text" | "output.column_separator" => &["output.format"],
         "output.content" => &["output.format"],
+        "output.schema" => &["output.format", "output.content", "input"],
         "output.format" | "output.envelope_value" => &["input.format", "input.json", "output.content"],
         key if key.starts_with("output.columns[") => &["input"],
-        key if key.starts_with("output.bloom_filters[") => &["output.format", "output.content"],
+        key if key.starts_with("output.bloom_filters[") => &["output.format", "output.content", "output.schema"],
         "timestamp.field" | "timestamp.pattern" => &["timestamp.source", "input", "time_zone"],
         "layout" => &["output_partitions"],
         key if key.starts_with("output_partitions") => &["input"],

@@ -96,6 +96,13 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         "LongWritable offset, or a MessagePack map of offset, timestamp and Kafka key.",
     ),
     shaping(
+        "archive.output.schema",
+        Kind::Text(checks::not_empty),
+        Fallback::Absent("none"),
+        "Of `parquet` with `content = \"value\"`: the columns, as Hive and Spark write types, such as \
+         `struct<id:bigint not null,name:string,tags:array<string>>`. [Formats](formats.md) has the types.",
+    ),
+    shaping(
         "archive.output.row_group_rows",
         Kind::Integer { min: 1, max: 1_000_000_000 },
         Fallback::Toml("1000000"),
