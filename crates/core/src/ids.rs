@@ -52,6 +52,11 @@ pub struct Digest(pub u128);
 #[serde(transparent)]
 pub struct ConfigHash(pub String);
 
+/// The sha-256 of a registry's schema stored in `schemas/`: 64 lower-case hexadecimal digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct SchemaHash(pub String);
+
 /// A negative number where an offset was wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("offset `{0}` is negative")]
@@ -180,8 +185,7 @@ impl fmt::Display for LedgerId {
 impl ConfigHash {
     #[must_use]
     pub fn of(bytes: &[u8]) -> Self {
-        use sha2::{Digest, Sha256};
-        Self(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+        Self(sha256(bytes))
     }
 }
 
@@ -189,6 +193,26 @@ impl fmt::Display for ConfigHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+// === impl SchemaHash ===
+
+impl SchemaHash {
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(sha256(bytes))
+    }
+}
+
+impl fmt::Display for SchemaHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 // === impl Digest ===

@@ -13,11 +13,13 @@ use crate::ids::{ConfigHash, Digest, Generation, LedgerId, Offset, OffsetRange, 
 
 mod commit;
 pub mod paths;
+mod schemas;
 #[cfg(test)]
 mod tests;
 
 pub use crate::json::FORMAT_VERSION;
 pub use commit::{CommitMetadata, CommitOrigin};
+pub use schemas::{NamedSchema, RegisteredSchema};
 
 /// `ledger.json`: who this ledger is (R1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -119,6 +121,9 @@ pub struct Batch {
     pub config: ConfigHash,
     /// Version of the time zone data in use, such as `2025b`.
     pub time_zone_data: String,
+    /// Of a registry: each id that a record names, sorted. Left out when there is none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub schemas: Vec<NamedSchema>,
     pub records: u64,
     /// Sorted by key.
     pub files: Vec<FileEntry>,

@@ -48,6 +48,10 @@ pub struct Input {
     /// For formats with schemas: those of the messages, in full, so that a replay needs nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub schemas: Vec<Schema>,
+    /// With [`MessageFraming::Confluent`]: ids that no schema of these has are asked of a registry. What it answers stands
+    /// in the manifest of each batch.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub registry: bool,
     /// For `protobuf` and `thrift`: which message or struct of the schema a value is, when there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -161,9 +161,14 @@ impl Default for Wanted {
 // === impl Captures ===
 
 impl Captures {
-    /// For a format whose schema holds texts that fields can have.
+    /// For a format whose schemas hold texts that fields can have.
     pub(crate) fn with_symbols(symbols: Vec<Box<str>>) -> Self {
         Self { slots: Vec::new(), symbols }
+    }
+
+    /// There are more schemas now.
+    pub(crate) fn set_symbols(&mut self, symbols: Vec<Box<str>>) {
+        self.symbols = symbols;
     }
 
     /// What was found for `slot` in `value`, the value that was read last.

@@ -4,10 +4,12 @@
 //! it builds no tree. The verdict on a value does not depend on which fields are wanted, so that a record does not become
 //! bad because a template was added.
 //!
-//! Formats with schemas have them from the shape, in full; [`schema_files`] makes of files what is kept there.
+//! Formats with schemas have them from the shape, in full; [`schema_files`] makes of files what is kept there. What a
+//! registry gives is learned while records pass ([`registered`]).
 
 mod cursor;
 mod framing;
+mod registered;
 mod avro;
 mod protobuf;
 mod thrift;
@@ -16,12 +18,16 @@ mod pattern;
 #[cfg(test)]
 mod tests;
 
+use secor_core::ids::SchemaHash;
+use secor_core::manifest::{NamedSchema, RegisteredSchema};
 use secor_core::shape::{Input, InputFormat, JsonValue, MessageFraming};
 
 use self::avro::AvroReader;
-use self::framing::SchemaName;
+use self::cursor::Cursor;
+use self::framing::{SchemaName, read_frame};
 use self::pattern::PatternReader;
 use self::protobuf::ProtobufReader;
+use self::registered::Registered;
 use self::thrift::ThriftReader;
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
@@ -31,13 +37,22 @@ use crate::json::{JsonError, scan_any, scan_lines, scan_object};
 pub mod schema_files;
 
 /// A reader of one input format.
-pub(crate) enum Reader {
+pub(crate) struct Reader {
+    form: Form,
+    /// Where ids are asked of a registry.
+    registered: Option<Registered>,
+}
+
+enum Form {
     /// Anything; no fields.
     Bytes,
     /// UTF-8; no fields.
     Text,
     Pattern(PatternReader),
-    Json(JsonScan),
+    Json {
+        scan: JsonScan,
+        framing: MessageFraming,
+    },
     MessagePack,
     Avro(AvroReader),
     Protobuf(ProtobufReader),
@@ -51,68 +66,144 @@ type JsonScan = fn(&str, &Wanted, &mut Captures) -> Result<(), JsonError>;
 impl Reader {
     /// `None`: `faults` has the reasons.
     pub(crate) fn new(input: &Input, faults: &mut Faults) -> Option<Self> {
-        match input.format {
-            InputFormat::Bytes => Some(Self::Bytes),
+        let form = match input.format {
+            InputFormat::Bytes => Form::Bytes,
             InputFormat::Text => match &input.pattern {
-                None => Some(Self::Text),
-                Some(pattern) => PatternReader::new(pattern, faults).map(Self::Pattern),
+                None => Form::Text,
+                Some(pattern) => Form::Pattern(PatternReader::new(pattern, faults)?),
             },
-            InputFormat::Json => Some(Self::Json(match input.json {
-                JsonValue::Object => scan_object,
-                JsonValue::Any => scan_any,
-                JsonValue::Lines => scan_lines,
-            })),
-            InputFormat::MessagePack => Some(Self::MessagePack),
-            InputFormat::Avro => AvroReader::new(input, faults).map(Self::Avro),
-            InputFormat::Protobuf => ProtobufReader::new(input, faults).map(Self::Protobuf),
-            InputFormat::Thrift => ThriftReader::new(input, faults).map(Self::Thrift),
-        }
+            InputFormat::Json => json_form(input, faults)?,
+            InputFormat::MessagePack => Form::MessagePack,
+            InputFormat::Avro => Form::Avro(AvroReader::new(input, faults)?),
+            InputFormat::Protobuf => Form::Protobuf(ProtobufReader::new(input, faults)?),
+            InputFormat::Thrift => Form::Thrift(ThriftReader::new(input, faults)?),
+        };
+        let given = || input.schemas.iter().filter_map(|schema| schema.name.parse().ok()).collect();
+        let asks = input.registry && input.framing == MessageFraming::Confluent;
+        Some(Self { form, registered: asks.then(|| Registered::beside(given())) })
     }
 
-    /// Captures for what this reader finds.
-    pub(crate) fn captures(&self) -> Captures {
-        match self {
-            Self::Avro(reader) => Captures::with_symbols(reader.symbols()),
-            Self::Protobuf(reader) => Captures::with_symbols(reader.symbols()),
-            Self::Thrift(reader) => Captures::with_symbols(reader.symbols()),
-            _ => Captures::default(),
+    /// Texts that stand in schemas.
+    pub(crate) fn symbols(&self) -> Vec<Box<str>> {
+        match &self.form {
+            Form::Avro(reader) => reader.symbols(),
+            Form::Protobuf(reader) => reader.symbols(),
+            Form::Thrift(reader) => reader.symbols(),
+            _ => Vec::new(),
         }
     }
 
     /// Why `path` can't be a field of such values; `None`: it can.
     pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
-        match self {
-            Self::Bytes => Some(Objection::new(
+        match &self.form {
+            Form::Bytes => Some(Objection::new(
                 "`bytes` input has no fields",
                 "set `input = { format = \"json\" }`, or another format that has fields",
             )),
-            Self::Text => Some(Objection::new(
+            Form::Text => Some(Objection::new(
                 "`text` input without a pattern has no fields",
                 "set `input.pattern` to a regular expression with named groups",
             )),
-            Self::Pattern(reader) => reader.objection(path),
-            Self::Avro(reader) => reader.objection(path),
-            Self::Protobuf(reader) => reader.objection(path),
-            Self::Thrift(reader) => reader.objection(path),
-            Self::Json(_) | Self::MessagePack => None,
+            Form::Pattern(reader) => reader.objection(path),
+            Form::Avro(reader) => reader.objection(path),
+            Form::Protobuf(reader) => reader.objection(path),
+            Form::Thrift(reader) => reader.objection(path),
+            Form::Json { .. } | Form::MessagePack => None,
         }
     }
 
-    /// Validates `value` and captures the wanted fields.
-    pub(crate) fn read(&mut self, value: &[u8], wanted: &Wanted, captures: &mut Captures) -> Result<(), BadRecord> {
-        match self {
-            Self::Bytes => Ok(()),
-            Self::Text => utf8(value, BadReason::NotUtf8).map(drop),
-            Self::Pattern(reader) => reader.read(utf8(value, BadReason::NotUtf8)?, wanted, captures),
-            Self::Json(scan) => scan(utf8(value, BadReason::NotJson)?, wanted, captures)
-                .map_err(|error| BadReason::NotJson.with(error.to_string())),
-            Self::MessagePack => msgpack::read_map(value, wanted, captures)
+    /// Validates `value` and captures the wanted fields. Returns where the body begins, which captures count from.
+    pub(crate) fn read(&mut self, value: &[u8], wanted: &Wanted, captures: &mut Captures) -> Result<usize, BadRecord> {
+        let place = match &mut self.registered {
+            Some(registered) => registered.place(value)?,
+            None => None,
+        };
+        match &mut self.form {
+            Form::Bytes => Ok(()),
+            Form::Text => utf8(value, BadReason::NotUtf8).map(drop),
+            Form::Pattern(reader) => reader.read(utf8(value, BadReason::NotUtf8)?, wanted, captures),
+            Form::Json { scan, framing } => return read_json(*scan, *framing, value, wanted, captures),
+            Form::MessagePack => msgpack::read_map(value, wanted, captures)
                 .map_err(|error| BadReason::NotMessagePack.with(error.to_string())),
-            Self::Avro(reader) => reader.read(value, wanted, captures),
-            Self::Protobuf(reader) => reader.read(value, wanted, captures),
-            Self::Thrift(reader) => reader.read(value, wanted, captures),
+            Form::Avro(reader) => reader.read(value, place, wanted, captures),
+            Form::Protobuf(reader) => reader.read(value, place, wanted, captures),
+            Form::Thrift(reader) => reader.read(value, wanted, captures),
+        }
+        .map(|()| 0)
+    }
+
+    /// The id that `value` names, if the registry was not asked about it yet.
+    pub(crate) fn lacks(&self, value: &[u8]) -> Option<u32> {
+        self.registered.as_ref()?.lacks(value)
+    }
+
+    /// What the registry has under `id`; `None`: nothing.
+    pub(crate) fn learn(&mut self, id: u32, schema: Option<(&SchemaHash, &RegisteredSchema)>) {
+        let learned = schema.map(|(hash, schema)| (hash.clone(), self.form.register(schema)));
+        if let Some(registered) = &mut self.registered {
+            registered.learn(id, learned);
         }
     }
+
+    /// What records of the open batch named.
+    pub(crate) fn named(&self) -> Vec<NamedSchema> {
+        self.registered.as_ref().map(Registered::named).unwrap_or_default()
+    }
+
+    /// No batch can name more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.registered.as_ref().is_some_and(Registered::is_full)
+    }
+
+    /// The batch is over.
+    pub(crate) fn forget(&mut self) {
+        if let Some(registered) = &mut self.registered {
+            registered.forget();
+        }
+    }
+}
+
+// === impl Form ===
+
+impl Form {
+    /// The place of a registry's schema, or why no message can be read by it.
+    fn register(&mut self, schema: &RegisteredSchema) -> Result<usize, String> {
+        match (self, schema.kind.as_str()) {
+            (Self::Avro(reader), "AVRO") => reader.register(schema),
+            (Self::Protobuf(reader), "PROTOBUF") => reader.register(schema),
+            (Self::Json { .. }, "JSON") => Ok(0),
+            (_, kind) => Err(format!("it is a schema of type `{kind}`")),
+        }
+    }
+}
+
+fn json_form(input: &Input, faults: &mut Faults) -> Option<Form> {
+    if input.framing == MessageFraming::SingleObject {
+        faults.add("input.framing", "`single_object` is Avro's", "write framing = \"none\" or \"confluent\"");
+        return None;
+    }
+    let scan = match input.json {
+        JsonValue::Object => scan_object,
+        JsonValue::Any => scan_any,
+        JsonValue::Lines => scan_lines,
+    };
+    Some(Form::Json { scan, framing: input.framing })
+}
+
+/// The text behind the frame.
+fn read_json(
+    scan: JsonScan,
+    framing: MessageFraming,
+    value: &[u8],
+    wanted: &Wanted,
+    captures: &mut Captures,
+) -> Result<usize, BadRecord> {
+    let mut cursor = Cursor::new(value);
+    read_frame(framing, &mut cursor).map_err(|error| BadReason::NotJson.with(error.to_string()))?;
+    let body = cursor.at();
+    scan(utf8(&value[body..], BadReason::NotJson)?, wanted, captures)
+        .map_err(|error| BadReason::NotJson.with(error.to_string()))?;
+    Ok(body)
 }
 
 /// Why a field can't be wanted of an input.
@@ -133,6 +224,7 @@ impl Objection {
 fn expected_schemas(input: &Input, faults: &mut Faults) -> Option<Vec<SchemaName>> {
     let before = faults.0.len();
     match (input.framing, input.schemas.len()) {
+        (_, 0) if input.registry => {}
         (_, 0) => faults.add("input.schemas", "no schema is given", "name schemas of [schemas.files]: [\"click\"]"),
         (MessageFraming::None, 2..) => faults.add(
             "input.schemas",

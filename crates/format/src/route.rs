@@ -8,9 +8,11 @@
 
 use std::borrow::Cow;
 
+use secor_core::ids::SchemaHash;
 use secor_core::layout::{
     DEFAULT_PARTITION, OUTPUT_PARTITION_BYTES_MAX, TemplatePart, TimeBucket, Zone, check_segment, push_escaped,
 };
+use secor_core::manifest::{NamedSchema, RegisteredSchema};
 use secor_core::record::Record;
 use secor_core::shape::{Shape, TimeUnit, TimestampPolicy};
 
@@ -22,6 +24,8 @@ use crate::input::Reader;
 use crate::partitions::{PartitionIdx, Partitions};
 use crate::plan::{EventTimePlan, Plan, Source};
 
+#[cfg(test)]
+mod registered_tests;
 #[cfg(test)]
 mod tests;
 
@@ -65,7 +69,7 @@ impl Pipeline {
     pub fn new(shape: &Shape) -> Result<Self, ShapeError> {
         let (plan, reader) = Plan::new(shape)?;
         Ok(Self {
-            captures: reader.captures(),
+            captures: Captures::with_symbols(reader.symbols()),
             plan,
             reader,
             buckets: Buckets::default(),
@@ -86,15 +90,15 @@ impl Pipeline {
     pub fn route<'r>(&mut self, record: &Record<'r>, clock_ms: i64) -> Result<Routed<'r>, BadRecord> {
         let input = match record.value {
             Some(value) => {
-                self.reader.read(value, &self.plan.wanted, &mut self.captures)?;
-                value
+                let body = self.reader.read(value, &self.plan.wanted, &mut self.captures)?;
+                &value[body..]
             }
             None => {
                 self.captures.clear(&self.plan.wanted);
                 &[]
             }
         };
-        let value = self.plan.stored.value(record, self.plan.input, &self.captures)?;
+        let value = self.plan.stored.value(record, input, self.plan.input, &self.captures)?;
         let event_time = match &self.plan.event_time {
             Some(plan) => event_time(plan, &self.plan, &self.captures, record, input, clock_ms)?,
             None => None,
@@ -118,8 +122,36 @@ impl Pipeline {
         self.partitions.len()
     }
 
-    /// Between batches: bounds the cache. Every [`PartitionIdx`] from before is void.
+    /// The schema id that the record names, if it stands for one of a registry of which nothing was learned yet:
+    /// [`Self::route`] is for later, [`Self::learn_schema`] comes first.
+    #[inline]
+    #[must_use]
+    pub fn lacks_schema(&self, record: &Record<'_>) -> Option<u32> {
+        self.reader.lacks(record.value?)
+    }
+
+    /// What a registry has under `id`, `None`: nothing. Holds for the open batch; a schema also for those after it.
+    pub fn learn_schema(&mut self, id: u32, schema: Option<(&SchemaHash, &RegisteredSchema)>) {
+        self.reader.learn(id, schema);
+        self.captures.set_symbols(self.reader.symbols());
+    }
+
+    /// What the records of the open batch named, for its manifest.
+    #[must_use]
+    pub fn named_schemas(&self) -> Vec<NamedSchema> {
+        self.reader.named()
+    }
+
+    /// The open batch can't take a record of a schema that it does not know yet: cut first.
+    #[must_use]
+    pub fn schemas_full(&self) -> bool {
+        self.reader.is_full()
+    }
+
+    /// Between batches: bounds the cache, and forgets which schemas were missing. Every [`PartitionIdx`] from before is
+    /// void.
     pub fn forget_partitions(&mut self) {
+        self.reader.forget();
         self.partitions.clear();
         self.buckets.ranges.clear();
     }

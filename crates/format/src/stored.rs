@@ -69,26 +69,27 @@ impl Stored {
         }
     }
 
-    /// The value as the file will hold it. `captures` are those of the record's value.
+    /// The value as the file will hold it. `body` is the value without the frame of a JSON text, which names its schema
+    /// and is no JSON; `captures` count from there.
     ///
     /// # Errors
     /// [`BadRecord`] when it can't be stored.
     pub(crate) fn value<'r>(
         &mut self,
         record: &Record<'r>,
+        body: &'r [u8],
         input: InputFormat,
         captures: &Captures,
     ) -> Result<Option<Cow<'r, [u8]>>, BadRecord> {
         match (self, record.value) {
-            (Self::Row(columns), value) => {
-                let value = value.unwrap_or_default();
-                columns.row(|slot| captures.get(slot, value)).map(|row| Some(Cow::Owned(row)))
+            (Self::Row(columns), _) => columns.row(|slot| captures.get(slot, body)).map(|row| Some(Cow::Owned(row))),
+            (Self::Columns(columns), value) => {
+                columns.row(value.map(|_| body), captures).map(|row| Some(Cow::Owned(row)))
             }
-            (Self::Columns(columns), value) => columns.row(value, captures).map(|row| Some(Cow::Owned(row))),
-            (Self::Piece(delimiter), Some(value)) => piece(value, delimiter, input).map(Some),
-            (Self::JsonLine | Self::NestedJson, Some(value)) if trimmed(value) == NULL_LINE => Ok(None),
-            (Self::JsonLine, Some(value)) => piece(value, b"\n", input).map(Some),
-            (Self::NestedJson, Some(value)) => piece(trimmed(value), b"\n", input).map(Some),
+            (Self::Piece(delimiter), Some(_)) => piece(body, delimiter, input).map(Some),
+            (Self::JsonLine | Self::NestedJson, Some(_)) if trimmed(body) == NULL_LINE => Ok(None),
+            (Self::JsonLine, Some(_)) => piece(body, b"\n", input).map(Some),
+            (Self::NestedJson, Some(_)) => piece(trimmed(body), b"\n", input).map(Some),
             (Self::Whole, Some(value)) => Ok(Some(Cow::Borrowed(value))),
             (Self::ColumnOfEnvelope, value) => check_timestamp(record).map(|()| value.map(Cow::Borrowed)),
             (_, None) => Ok(None),

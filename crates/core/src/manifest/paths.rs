@@ -1,12 +1,13 @@
 //! Where things stand under the store's prefix (design: `<prefix>/_secor/`). Persisted, never change.
 
-use crate::ids::{ConfigHash, Generation, Offset};
+use crate::ids::{ConfigHash, Generation, Offset, SchemaHash};
 
 pub const LEDGER: &str = "_secor/ledger.json";
 pub const STARTED: &str = "_secor/started.json";
 pub const TOPICS: &str = "_secor/topics";
 pub const ACCEPTED: &str = "_secor/accepted";
 pub const CONFIGS: &str = "_secor/configs";
+pub const SCHEMAS: &str = "_secor/schemas";
 
 #[must_use]
 pub fn accepted(n: u32) -> String {
@@ -16,6 +17,12 @@ pub fn accepted(n: u32) -> String {
 #[must_use]
 pub fn config(hash: &ConfigHash) -> String {
     format!("{CONFIGS}/{hash}")
+}
+
+/// A schema that a registry gave.
+#[must_use]
+pub fn schema(hash: &SchemaHash) -> String {
+    format!("{SCHEMAS}/{hash}")
 }
 
 #[must_use]

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::*;
+use crate::ids::SchemaHash;
 use crate::json::{ParseError, canonical_json, parse};
 
 fn ledger() -> LedgerId {
@@ -43,6 +44,7 @@ fn batch() -> Batch {
         leader_epoch: Some(7),
         config: ConfigHash::of(b"shape"),
         time_zone_data: "2025b".to_owned(),
+        schemas: Vec::new(),
         records: 148,
         files: vec![
             FileEntry {
@@ -71,6 +73,18 @@ fn batch() -> Batch {
             },
         ],
     }
+}
+
+fn schemas() -> Vec<NamedSchema> {
+    let found = NamedSchema { id: 17, schema: Some(registered().stored().0) };
+    vec![found, NamedSchema { id: u32::MAX, schema: None }]
+}
+
+fn registered() -> RegisteredSchema {
+    let text = r#"{"type":"record","name":"Click","fields":[{"name":"at","type":"acme.Place"}]}"#;
+    let place = r#"{"type":"fixed","name":"acme.Place","size":2}"#;
+    let references = BTreeMap::from([("acme.Place".to_owned(), place.to_owned())]);
+    RegisteredSchema::new("AVRO".to_owned(), text.to_owned(), references)
 }
 
 fn receipt() -> Receipt {
@@ -149,6 +163,10 @@ fn identity_forms_are_golden() {
 fn entries_of_every_kind_are_golden() {
     golden(&entry(Kind::Batch(batch())), include_str!("testdata/entry_batch.json"));
     golden(
+        &entry(Kind::Batch(Batch { reason: CutReason::Schemas, schemas: schemas(), ..batch() })),
+        include_str!("testdata/entry_batch_schemas.json"),
+    );
+    golden(
         &Entry { receipt: Some(receipt()), ..entry(Kind::Empty) },
         include_str!("testdata/entry_empty_receipt.json"),
     );
@@ -159,6 +177,18 @@ fn entries_of_every_kind_are_golden() {
     let seal = Entry { end: offset(100), ..entry(Kind::Seal(Seal { next })) };
     golden(&seal, include_str!("testdata/entry_seal.json"));
     golden(&resolution(), include_str!("testdata/resolution.json"));
+}
+
+#[test]
+fn a_registered_schema_is_golden() {
+    golden(&registered(), include_str!("testdata/schema.json"));
+}
+
+#[test]
+fn a_schema_is_found_or_missing_and_nothing_between() {
+    for text in [r#"{"id":1}"#, r#"{"id":1,"missing":true,"sha256":"00"}"#, r#"{"id":1,"missing":false}"#] {
+        assert!(serde_json::from_str::<NamedSchema>(text).is_err(), "{text}");
+    }
 }
 
 #[test]
@@ -243,6 +273,7 @@ fn paths_are_golden() {
     let hash = ConfigHash::of(b"");
     assert_eq!(paths::config(&hash), format!("_secor/configs/{hash}"));
     assert_eq!(hash.0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    assert_eq!(paths::schema(&SchemaHash::of(b"")), format!("_secor/schemas/{hash}"));
     assert_eq!(paths::entry_start("x/entries/09223372036854775807.json"), Some(offset(i64::MAX)));
     for key in ["x/entries/1.json", "x/entries/00000000000000001234", "x/entries/0000000000000000123a.json"] {
         assert_eq!(paths::entry_start(key), None, "{key}");
@@ -342,19 +373,23 @@ fn any_kind() -> impl Strategy<Value = Kind> {
     let batch = (
         (0..CutReason::ALL.len(), any::<i64>(), any::<bool>(), any::<Option<i32>>()),
         (any::<Vec<u8>>(), ".{0,8}", any::<u64>(), proptest::collection::vec(any_file(), 0..4)),
+        proptest::collection::vec((any::<u32>(), any::<Option<Vec<u8>>>()), 0..3),
     );
-    let batch = batch.prop_map(|((reason, clock, committed, leader_epoch), (shape, zone, records, files))| {
-        Kind::Batch(Batch {
-            reason: CutReason::ALL[reason],
-            clock,
-            isolation: if committed { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
-            leader_epoch,
-            config: ConfigHash::of(&shape),
-            time_zone_data: zone,
-            records,
-            files,
-        })
-    });
+    let named = |(id, text): (u32, Option<Vec<u8>>)| NamedSchema { id, schema: text.map(|text| SchemaHash::of(&text)) };
+    let batch =
+        batch.prop_map(move |((reason, clock, committed, leader_epoch), (shape, zone, records, files), schemas)| {
+            Kind::Batch(Batch {
+                reason: CutReason::ALL[reason],
+                clock,
+                isolation: if committed { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
+                leader_epoch,
+                config: ConfigHash::of(&shape),
+                time_zone_data: zone,
+                schemas: schemas.into_iter().map(named).collect(),
+                records,
+                files,
+            })
+        });
     let seal = (any::<u32>(), any_topic_id(), any_offset());
     let seal = seal.prop_map(|(generation, topic_id, start)| {
         Kind::Seal(Seal { next: Next { generation: Generation(generation), topic_id, start } })

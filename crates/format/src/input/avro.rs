@@ -6,8 +6,10 @@
 //! trust what they skip: a block that says its length in bytes must have it.
 
 mod canonical;
+mod inline;
 mod types;
 
+use secor_core::manifest::RegisteredSchema;
 use secor_core::shape::{Input, MessageFraming};
 
 pub(crate) use self::types::Types;
@@ -25,8 +27,11 @@ const DEPTH_MAX: u32 = 127;
 pub(crate) struct AvroReader {
     framing: MessageFraming,
     types: Types,
-    /// At least one.
+    /// At least one, but where a registry is asked.
     schemas: Vec<(SchemaName, TypeId)>,
+    /// Those that a registry gave.
+    registered: Vec<TypeId>,
+    asks_registry: bool,
 }
 
 // === impl AvroReader ===
@@ -52,7 +57,19 @@ impl AvroReader {
                 }
             }
         }
-        (schemas.len() == input.schemas.len()).then_some(Self { framing: input.framing, types, schemas })
+        let (framing, asks_registry) = (input.framing, input.registry);
+        let is_whole = schemas.len() == input.schemas.len();
+        is_whole.then_some(Self { framing, types, schemas, registered: Vec::new(), asks_registry })
+    }
+
+    /// Adds a schema of a registry; its place, or why no message can be read by it.
+    pub(crate) fn register(&mut self, schema: &RegisteredSchema) -> Result<usize, String> {
+        let (root, _) = match schema.references.is_empty() {
+            true => self.types.add(&schema.text)?,
+            false => self.types.add(&inline::inline(&schema.text, &schema.references)?)?,
+        };
+        self.registered.push(root);
+        Ok(self.registered.len() - 1)
     }
 
     pub(crate) fn symbols(&self) -> Vec<Box<str>> {
@@ -60,20 +77,27 @@ impl AvroReader {
     }
 
     pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
-        if self.schemas.iter().any(|&(_, root)| self.types.has(root, path)) {
+        if self.asks_registry || self.schemas.iter().any(|&(_, root)| self.types.has(root, path)) {
             return None;
         }
         let hint = "write the path of a field of the schema, names separated by `timestamp.separator`";
         Some(Objection::new("no schema of the input has such a field", hint))
     }
 
-    pub(crate) fn read(&self, value: &[u8], wanted: &Wanted, captures: &mut Captures) -> Result<(), BadRecord> {
+    /// `registered`: the place of the schema that the value names, where a registry gave it.
+    pub(crate) fn read(
+        &self,
+        value: &[u8],
+        registered: Option<usize>,
+        wanted: &Wanted,
+        captures: &mut Captures,
+    ) -> Result<(), BadRecord> {
         let not_avro = |error: ReadError| BadReason::NotAvro.with(error.to_string());
         captures.clear(wanted);
         let mut cursor = Cursor::new(value);
         let name = read_frame(self.framing, &mut cursor).map_err(not_avro)?;
-        let schema = self.schemas.iter().find(|(given, _)| *given == name);
-        let &(_, root) = schema.ok_or_else(|| name.unknown())?;
+        let given = || self.schemas.iter().find(|(given, _)| *given == name).map(|&(_, root)| root);
+        let root = registered.map(|place| self.registered[place]).or_else(given).ok_or_else(|| name.unknown())?;
         let mut datum = Datum { cursor, types: &self.types, wanted, captures };
         datum.value(root, Some(Wanted::ROOT), 0).and_then(|_| datum.cursor.end()).map_err(not_avro)
     }

@@ -11,6 +11,7 @@
 mod schema;
 mod wire;
 
+use secor_core::manifest::RegisteredSchema;
 use secor_core::shape::{Input, MessageFraming};
 
 use self::schema::{MessageId, Messages};
@@ -26,8 +27,10 @@ use crate::fields::{Captures, Wanted};
 pub(crate) struct ProtobufReader {
     framing: MessageFraming,
     messages: Messages,
-    /// None: without a schema.
     schemas: Vec<(SchemaName, Roots)>,
+    /// Those that a registry gave.
+    registered: Vec<Roots>,
+    asks_registry: bool,
 }
 
 /// Which message a value is.
@@ -41,7 +44,13 @@ enum Roots {
 
 impl ProtobufReader {
     pub(crate) fn new(input: &Input, faults: &mut Faults) -> Option<Self> {
-        let mut reader = Self { framing: input.framing, messages: Messages::default(), schemas: Vec::new() };
+        let mut reader = Self {
+            framing: input.framing,
+            messages: Messages::default(),
+            schemas: Vec::new(),
+            registered: Vec::new(),
+            asks_registry: input.registry,
+        };
         let before = faults.0.len();
         if input.framing == MessageFraming::SingleObject {
             faults.add("input.framing", "`single_object` is Avro's", "write framing = \"none\" or \"confluent\"");
@@ -71,12 +80,24 @@ impl ProtobufReader {
         (faults.0.len() == before).then_some(reader)
     }
 
+    /// Adds a schema of a registry; its place, or why no message can be read by it.
+    pub(crate) fn register(&mut self, schema: &RegisteredSchema) -> Result<usize, String> {
+        let descriptors = schema::compile_registered(&schema.text, &schema.references)?;
+        let trees = self.messages.add_tree(&descriptors).map_err(|error| error.why)?;
+        self.registered.push(Roots::Indexed(trees));
+        Ok(self.registered.len() - 1)
+    }
+
+    fn has_schemas(&self) -> bool {
+        self.asks_registry || !self.schemas.is_empty()
+    }
+
     pub(crate) fn symbols(&self) -> Vec<Box<str>> {
         self.messages.symbols.clone()
     }
 
     pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
-        if self.schemas.is_empty() {
+        if !self.has_schemas() {
             let is_number = |name: &&str| name.parse::<u32>().is_ok_and(|number| number > 0);
             let hint = "write numbers, such as `1` or `3.1`, or give a schema in `input.schemas`";
             let why = "without a schema fields go by their numbers";
@@ -87,20 +108,28 @@ impl ProtobufReader {
             Roots::Indexed(trees) => trees.iter().any(|tree| tree.any(&|message| self.messages.has(message, path))),
         };
         let hint = "write the path of a field of the message, names separated by `timestamp.separator`";
-        (!self.schemas.iter().any(has)).then(|| Objection::new("no message of the input has such a field", hint))
+        (!self.asks_registry && !self.schemas.iter().any(has))
+            .then(|| Objection::new("no message of the input has such a field", hint))
     }
 
-    pub(crate) fn read(&self, value: &[u8], wanted: &Wanted, captures: &mut Captures) -> Result<(), BadRecord> {
+    /// `registered`: the place of the schema that the value names, where a registry gave it.
+    pub(crate) fn read(
+        &self,
+        value: &[u8],
+        registered: Option<usize>,
+        wanted: &Wanted,
+        captures: &mut Captures,
+    ) -> Result<(), BadRecord> {
         let not_protobuf = |error: ReadError| BadReason::NotProtobuf.with(error.to_string());
         captures.clear(wanted);
         let mut cursor = Cursor::new(value);
-        let root = if self.schemas.is_empty() {
-            None
-        } else {
+        let root = if self.has_schemas() {
             let name = read_frame(self.framing, &mut cursor).map_err(not_protobuf)?;
-            let schema = self.schemas.iter().find(|(given, _)| *given == name);
-            let (_, roots) = schema.ok_or_else(|| name.unknown())?;
+            let given = || self.schemas.iter().find(|(given, _)| *given == name).map(|(_, roots)| roots);
+            let roots = registered.map(|place| &self.registered[place]).or_else(given).ok_or_else(|| name.unknown())?;
             Some(message_of(roots, &mut cursor).map_err(not_protobuf)?)
+        } else {
+            None
         };
         Scan::new(&self.messages, wanted, captures).whole(cursor, root).map_err(not_protobuf)
     }

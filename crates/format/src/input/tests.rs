@@ -36,10 +36,10 @@ pub(super) fn fault(input: &Input) -> String {
 pub(super) fn find(reader: &mut Reader, value: &[u8], paths: &[&str]) -> Result<Vec<String>, BadRecord> {
     let mut wanted = Wanted::new();
     let slots: Vec<_> = paths.iter().map(|path| wanted.add(path.split('.'))).collect();
-    let mut captures = reader.captures();
+    let mut captures = Captures::with_symbols(reader.symbols());
     reader.read(value, &wanted, &mut captures)?;
     // what is wanted must not decide whether a value is good
-    reader.read(value, &Wanted::new(), &mut reader.captures()).expect("it was good with fields");
+    reader.read(value, &Wanted::new(), &mut Captures::with_symbols(reader.symbols())).expect("it was good with fields");
     Ok(slots.into_iter().map(|slot| show(captures.get(slot, value))).collect())
 }
 

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use secor_core::ids::{ConfigHash, Offset, TopicPartition};
+use secor_core::ids::{ConfigHash, Offset, SchemaHash, TopicPartition};
 use secor_core::layout::{Layout, NameParts, extension};
-use secor_core::manifest::{Batch, Entry, Isolation};
+use secor_core::manifest::{Batch, Entry, Isolation, RegisteredSchema};
 use secor_core::record::{Record, RecordDigests};
 use secor_core::shape::Shape;
 use secor_format::{PartitionIdx, Pipeline};
@@ -21,7 +21,14 @@ use super::files::Content;
 use super::partition::AuditedBatch;
 use super::report::{Finding, FindingCode, Stretch};
 use crate::kafka::{self, Consumer, Delivery, Handle, KafkaError, LogRange, Settings, Slice};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
+
+/// What manifests name by hash.
+#[derive(Debug, Default)]
+struct Named {
+    shapes: BTreeMap<ConfigHash, Arc<Shape>>,
+    schemas: BTreeMap<SchemaHash, Arc<RegisteredSchema>>,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Compared {
@@ -42,24 +49,19 @@ pub(super) async fn compare(
     topic_partition: &TopicPartition,
     batches: Vec<AuditedBatch>,
 ) -> Result<Compared, AuditError> {
-    let mut shapes: BTreeMap<ConfigHash, Arc<Shape>> = BTreeMap::new();
+    let mut named = Named::default();
     let mut compared = Compared::default();
     for audited in &batches {
         let Some(batch) = audited.entry.batch() else { continue };
-        match ledger.config(&batch.config).await {
-            Ok(shape) => {
-                shapes.insert(batch.config.clone(), shape);
-            }
-            Err(error) => {
-                let Some(refusal) = error.refusal() else { return Err(error.into()) };
-                compared.findings.push(audited.place.finding(FindingCode::Unreadable, refusal.detail));
-            }
+        if let Err(error) = named.read(ledger, batch).await {
+            let Some(refusal) = error.refusal() else { return Err(error.into()) };
+            compared.findings.push(audited.place.finding(FindingCode::Unreadable, refusal.detail));
         }
     }
     let (settings, place) = (settings.clone(), topic_partition.clone());
     let work = move || {
         for isolation in [Isolation::ReadCommitted, Isolation::ReadUncommitted] {
-            compare_blocking(&settings, &place, isolation, &batches, &shapes, &mut compared)?;
+            compare_blocking(&settings, &place, isolation, &batches, &named, &mut compared)?;
         }
         Ok::<_, KafkaError>(compared)
     };
@@ -71,7 +73,7 @@ fn compare_blocking(
     place: &TopicPartition,
     isolation: Isolation,
     batches: &[AuditedBatch],
-    shapes: &BTreeMap<ConfigHash, Arc<Shape>>,
+    named: &Named,
     compared: &mut Compared,
 ) -> Result<(), KafkaError> {
     let of_isolation = |audited: &AuditedBatch| audited.entry.batch().is_some_and(|one| one.isolation == isolation);
@@ -102,7 +104,7 @@ fn compare_blocking(
             compared.findings.push(place.finding(FindingCode::KafkaCount, detail));
             continue;
         }
-        let Some(shape) = shapes.get(&batch.config) else { continue };
+        let Some(shape) = named.shape_of(batch) else { continue };
         if recipe.as_ref().is_none_or(|recipe| recipe.config != batch.config) {
             match Recipe::new(batch.config.clone(), Arc::clone(shape)) {
                 Ok(made) => recipe = Some(made),
@@ -113,6 +115,8 @@ fn compare_blocking(
             }
         }
         let recipe = recipe.as_mut().expect("it was made for this batch or the one before");
+        recipe.pipeline.forget_partitions();
+        recipe.learn(batch, named);
         let found = reading.batch(entry, batch, recipe, range)?;
         compared.findings.extend(differences(audited, batch, &found));
     }
@@ -177,6 +181,24 @@ struct Reading<'a> {
     position: Offset,
 }
 
+// === impl Named ===
+
+impl Named {
+    async fn read(&mut self, ledger: &Ledger, batch: &Batch) -> Result<(), LedgerError> {
+        for hash in batch.schemas.iter().filter_map(|named| named.schema.as_ref()) {
+            self.schemas.insert(hash.clone(), ledger.schema(hash).await?);
+        }
+        self.shapes.insert(batch.config.clone(), ledger.config(&batch.config).await?);
+        Ok(())
+    }
+
+    /// `None`: something that the batch names can't be read.
+    fn shape_of(&self, batch: &Batch) -> Option<&Arc<Shape>> {
+        let mut hashes = batch.schemas.iter().filter_map(|named| named.schema.as_ref());
+        hashes.all(|hash| self.schemas.contains_key(hash)).then(|| self.shapes.get(&batch.config))?
+    }
+}
+
 // === impl Reading ===
 
 impl<'a> Reading<'a> {
@@ -191,7 +213,6 @@ impl<'a> Reading<'a> {
         recipe: &mut Recipe,
         range: LogRange,
     ) -> Result<BTreeMap<String, Content>, KafkaError> {
-        recipe.pipeline.forget_partitions();
         let mut files = Files::default();
         let mut scratch = Vec::new();
         let mut deadline = Instant::now() + PATIENCE;
@@ -313,5 +334,13 @@ impl Recipe {
         let pipeline = Pipeline::new(&shape).map_err(|error| error.to_string())?;
         let layout = Layout::parse(&shape.layout).map_err(|error| error.to_string())?;
         Ok(Self { config, shape, pipeline, layout })
+    }
+
+    /// What was known of its schemas when the batch was cut.
+    fn learn(&mut self, batch: &Batch, named: &Named) {
+        for schema in &batch.schemas {
+            let known = schema.schema.as_ref().and_then(|hash| Some((hash, &**named.schemas.get(hash)?)));
+            self.pipeline.learn_schema(schema.id, known);
+        }
     }
 }

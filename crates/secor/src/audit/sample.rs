@@ -130,6 +130,7 @@ impl Archive {
             leader_epoch: None,
             config,
             time_zone_data: "2025b".to_owned(),
+            schemas: Vec::new(),
             records: files.iter().map(|file| file.records).sum(),
             files,
         };

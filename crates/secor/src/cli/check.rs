@@ -11,9 +11,10 @@ use std::time::Duration;
 use secor_core::ids::TopicPartition;
 use secor_core::manifest::Arbiter;
 
-use crate::config::{Archive, Config, TopicPattern};
+use crate::config::{Archive, Config, SchemaRegistry as SchemaRegistrySettings, TopicPattern};
 use crate::kafka::{self, Handle, KafkaError};
 use crate::ledger::{Ledger, LedgerError};
+use crate::registry::SchemaRegistry;
 use crate::service::settings;
 use crate::store::{self, ProbeFailure, Store};
 
@@ -41,10 +42,17 @@ pub async fn run(args: &CheckArgs, config: &Config, out: &mut dyn Write) -> Resu
     let usable = properties.is_ok();
     report.line("client", properties.map(|()| "librdkafka takes its properties".to_owned()).map_err(CliError::from))?;
     if args.offline {
-        report.skipped(&["store", "ledger", "staging", "kafka"], "--offline")?;
+        report.skipped(&["store", "ledger", "staging"], "--offline")?;
+        if config.schema_registry.is_some() {
+            report.skipped(&["registry"], "--offline")?;
+        }
+        report.skipped(&["kafka"], "--offline")?;
         return report.end();
     }
     check_store(config, &mut report).await?;
+    if let Some(settings) = &config.schema_registry {
+        report.line("registry", registry(settings).await)?;
+    }
     if usable {
         check_kafka(config, kafka_settings, &mut report).await?;
     } else {
@@ -104,6 +112,11 @@ async fn ledger(store: Arc<dyn Store>, config: &Config) -> Finding {
             .map_err(CliError::from),
         Err(error) => Err(error.into()),
     }
+}
+
+async fn registry(settings: &SchemaRegistrySettings) -> Finding {
+    SchemaRegistry::new(settings)?.check().await?;
+    Ok(settings.urls.iter().map(url::Url::as_str).collect::<Vec<_>>().join(", "))
 }
 
 /// Can a file be written there?

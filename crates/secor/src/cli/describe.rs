@@ -12,7 +12,9 @@ use secor_core::shape::{
 };
 use secor_core::shape::{Timestamp, TimestampSource};
 
-use crate::config::{Archive, Azure, Config, Gs, S3, Start, Store, Swift, TopicPattern, format_duration, format_size};
+use crate::config::{
+    Archive, Azure, Config, Gs, RegistryLogin, S3, Start, Store, Swift, TopicPattern, format_duration, format_size,
+};
 
 /// Writes one line for each section, and a paragraph for each archive.
 ///
@@ -34,6 +36,15 @@ pub fn config(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     )?;
     for (name, value) in kafka.properties.shown() {
         writeln!(out, "         {name} = {value}")?;
+    }
+    if let Some(registry) = &config.schema_registry {
+        let urls: Vec<_> = registry.urls.iter().map(url::Url::as_str).collect();
+        let login = match &registry.login {
+            None => "",
+            Some(RegistryLogin::Basic { .. }) => ", with a password",
+            Some(RegistryLogin::Bearer(_)) => ", with a token",
+        };
+        writeln!(out, "schemas  {}{login}", urls.join(", "))?;
     }
     writeln!(out, "store    {}{}", config.store.url, store(&config.store))?;
     writeln!(out, "staging  {}", config.staging.path.display())?;
@@ -78,15 +89,16 @@ fn describe_archive(index: usize, archive: &Archive, generation: Generation, out
 }
 
 fn input(input: &Input) -> String {
+    let framed = if input.format == InputFormat::Json { schemas(input) } else { String::new() };
     match (input.format, input.json) {
         (InputFormat::Bytes, _) => "any bytes".to_owned(),
         (InputFormat::Text, _) => match &input.pattern {
             None => "UTF-8 text".to_owned(),
             Some(pattern) => format!("text that matches {pattern}"),
         },
-        (InputFormat::Json, JsonValue::Object) => "JSON objects".to_owned(),
-        (InputFormat::Json, JsonValue::Any) => "JSON values".to_owned(),
-        (InputFormat::Json, JsonValue::Lines) => "lines of JSON objects".to_owned(),
+        (InputFormat::Json, JsonValue::Object) => format!("JSON objects{framed}"),
+        (InputFormat::Json, JsonValue::Any) => format!("JSON values{framed}"),
+        (InputFormat::Json, JsonValue::Lines) => format!("lines of JSON objects{framed}"),
         (InputFormat::MessagePack, _) => "MessagePack maps".to_owned(),
         (InputFormat::Avro, _) => format!("Avro{}", schemas(input)),
         (InputFormat::Protobuf, _) => format!("Protobuf messages{}", schemas(input)),
@@ -104,7 +116,8 @@ fn schemas(input: &Input) -> String {
         MessageFraming::SingleObject => ", in the single-object encoding",
     };
     let by = if names.is_empty() { String::new() } else { format!(" by schema {}", names.join(", ")) };
-    format!("{message}{by}{framing}")
+    let registry = if input.registry { " by the registry's schemas" } else { "" };
+    format!("{message}{by}{registry}{framing}")
 }
 
 fn list(patterns: &[TopicPattern]) -> String {

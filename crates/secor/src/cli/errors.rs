@@ -12,6 +12,7 @@ use std::process::ExitCode;
 use crate::config::ConfigErrors;
 use crate::kafka::{self, KafkaError};
 use crate::ledger::LedgerError;
+use crate::registry::{RegistryError, RegistrySetupError};
 use crate::sql::{self, SqlError};
 use crate::store::{self, ProbeFailure, StoreError};
 
@@ -166,6 +167,22 @@ impl From<ConfigErrors> for CliError {
             Message { text, hint }
         };
         Self { class: Class::Configuration, messages: errors.lines().map(message).collect() }
+    }
+}
+
+impl From<RegistrySetupError> for CliError {
+    fn from(error: RegistrySetupError) -> Self {
+        Self::caused_by(Class::Configuration, &error).with_hint(error.hint())
+    }
+}
+
+impl From<RegistryError> for CliError {
+    fn from(error: RegistryError) -> Self {
+        let class = match error {
+            RegistryError::Refused { .. } => Class::Configuration,
+            _ => Class::Unavailable,
+        };
+        Self::caused_by(class, &error).with_hint(error.hint())
     }
 }
 

@@ -160,6 +160,7 @@ impl From<StartError> for CliError {
             StartError::Store(error) => error.into(),
             StartError::Ledger(error) => error.into(),
             StartError::Kafka(error) => error.into(),
+            StartError::Registry(error) => error.into(),
             StartError::Staging { .. } | StartError::Topics(_) => {
                 Self::caused_by(Class::Configuration, &error).with_hint(error.hint())
             }

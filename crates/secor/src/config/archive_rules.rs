@@ -66,7 +66,7 @@ const INPUT_KEYS: [(&str, &[InputFormat], &str); 6] = [
         &[InputFormat::Avro, InputFormat::Protobuf, InputFormat::Thrift],
         "`avro`, `protobuf` and `thrift`",
     ),
-    ("input.framing", &[InputFormat::Avro, InputFormat::Protobuf], "`avro` and `protobuf`"),
+    ("input.framing", &[InputFormat::Avro, InputFormat::Protobuf, InputFormat::Json], "`avro`, `protobuf` and `json`"),
     ("input.message", &[InputFormat::Protobuf, InputFormat::Thrift], "`protobuf` and `thrift`"),
     ("input.protocol", &[InputFormat::Thrift], "`thrift`"),
 ];

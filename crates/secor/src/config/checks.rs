@@ -66,6 +66,24 @@ pub(super) fn absolute_path(text: &str) -> Result<(), Objection> {
     object(format!("`{text}` is not an absolute path"), "begin it with `/`: a service has no working folder of its own")
 }
 
+/// An address under which paths can be asked.
+pub(super) fn http_url(text: &str) -> Result<(), Objection> {
+    const HINT: &str = "write [\"https://registry:8081\"]";
+    match url::Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() => {
+            object(format!("`{text}` is no `https://host[:port]`"), HINT)
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            object("a url must not hold a login", "use the keys `username` and `password`")
+        }
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            object(format!("`{text}` has something behind its path"), HINT)
+        }
+        Ok(_) => Ok(()),
+        Err(error) => object(format!("`{text}` is no url: {error}"), HINT),
+    }
+}
+
 pub(super) fn listen(text: &str) -> Result<(), Objection> {
     if text.parse::<SocketAddr>().is_ok() {
         return Ok(());

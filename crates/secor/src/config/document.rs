@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer};
 
 use secor_core::shape::{BadRecords, InputFormat, JsonValue, MessageFraming, Output, ThriftProtocol, Timestamp};
 
+use super::schema_registry::RegistryTable;
 use super::{Admin, Kafka, Ledger, Limits, OnRefused, OnTopicRecreated, Store, Workers};
 
 /// The whole file.
@@ -34,6 +35,7 @@ pub(super) struct Document {
 pub(super) struct SchemasTable {
     /// Paths by name, absolute or relative to the folder of the configuration.
     pub files: BTreeMap<String, String>,
+    pub registry: RegistryTable,
 }
 
 #[derive(Debug, Deserialize)]

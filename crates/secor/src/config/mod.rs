@@ -19,6 +19,7 @@ mod properties;
 mod reference;
 mod rules;
 mod schema;
+mod schema_registry;
 mod schemas;
 mod secret;
 mod store;
@@ -45,6 +46,7 @@ pub use self::environment::{Environment, ProcessEnvironment};
 pub use self::error::{ConfigErrors, Mistake, Position};
 pub use self::properties::{FIXED_PROPERTIES, FixedProperty, Properties};
 pub use self::reference::reference_page;
+pub use self::schema_registry::{RegistryLogin, SchemaRegistry};
 pub use self::secret::Secret;
 pub use self::store::{Azure, File, Gs, S3, Sse, Store, Swift, UploadChecksum};
 pub use self::topics::{TopicPattern, TopicSet};
@@ -68,6 +70,7 @@ pub struct Config {
     pub limits: Limits,
     pub workers: Workers,
     pub admin: Admin,
+    pub schema_registry: Option<SchemaRegistry>,
     /// At least one; the first that matches a topic decides.
     pub archives: Vec<Archive>,
 }

@@ -49,11 +49,13 @@ pub(super) fn apply(file: &Path, tree: Tree, environment: &dyn Environment) -> R
     let mut schemas = schemas::load(file, &document, environment, &mut findings);
     let mut shapes = Vec::new();
     for (index, archive) in document.archives.iter().enumerate() {
-        let shape = std::mem::take(&mut schemas[index]).map(|schemas| Arc::new(shape(archive, schemas)));
+        let asks = document.schemas.registry.serves(archive);
+        let shape = std::mem::take(&mut schemas[index]).map(|schemas| Arc::new(shape(archive, schemas, asks)));
         let path = format!("archive[{index}]");
         archive_rules::archive(&path, archive, shape.as_deref(), &document.limits, &mut findings);
         shapes.extend(shape);
     }
+    document.schemas.registry.check(&document.archives, &mut findings);
     store_rules::apply(&document.store, &mut findings);
     ledger_rules::apply(&document.ledger, &mut findings);
     let mut store = document.store;
@@ -74,6 +76,7 @@ pub(super) fn apply(file: &Path, tree: Tree, environment: &dyn Environment) -> R
         limits: document.limits,
         workers: document.workers,
         admin: document.admin,
+        schema_registry: document.schemas.registry.into_registry(),
         archives: document.archives.into_iter().zip(shapes).map(|(table, shape)| into_archive(table, shape)).collect(),
     })
 }
@@ -145,8 +148,8 @@ fn into_archive(table: ArchiveTable, shape: Arc<Shape>) -> Archive {
     }
 }
 
-/// What of an archive decides bytes and names.
-fn shape(table: &ArchiveTable, schemas: Vec<Schema>) -> Shape {
+/// What of an archive decides bytes and names; `registry`: ids are asked there.
+fn shape(table: &ArchiveTable, schemas: Vec<Schema>, registry: bool) -> Shape {
     let input = &table.input;
     Shape {
         version: Shape::VERSION,
@@ -156,6 +159,7 @@ fn shape(table: &ArchiveTable, schemas: Vec<Schema>) -> Shape {
             pattern: input.pattern.clone(),
             framing: input.framing,
             schemas,
+            registry,
             message: input.message.clone(),
             protocol: input.protocol,
         },

@@ -103,6 +103,11 @@ pub(super) const SECTIONS: &[Section] = &[
     Section { path: "admin", doc: "The HTTP server for health, metrics, status and flush." },
     Section { path: "schemas", doc: "Schemas of messages, for the input formats that need them." },
     Section {
+        path: "schemas.registry",
+        doc: "A Confluent-compatible registry, for archives with framing `confluent`. At most one login: `username` and \
+              `password`, or `token`.",
+    },
+    Section {
         path: ARCHIVE,
         doc: "One for each kind of topic; the first whose `topics` match decides. Small tables can be written inline: \
               `output = { format = \"text\", compression = \"gzip\" }`.",
@@ -111,7 +116,6 @@ pub(super) const SECTIONS: &[Section] = &[
 
 /// Known words of later versions: path (with everything below it) and what it is for.
 pub(super) const LATER: &[(&str, &str)] = &[
-    ("schemas.registry", "a schema registry"),
     ("index", "the offset-range index"),
     ("catalog", "table catalogs"),
     ("metrics", "metrics other than Prometheus'"),
@@ -273,6 +277,33 @@ const PROCESS_KEYS: &[Key] = &[
          Protobuf as `.proto` or as a descriptor set; Thrift as IDL. What a file imports is looked for in its folder. Files \
          are read at start and kept beside the ledger with what shapes output.",
     ),
+    key(
+        "schemas.registry.urls",
+        Kind::Texts(checks::http_url),
+        Fallback::Toml("[]"),
+        "Where ids are asked, replicas of one registry: `[\"https://registry:8081\"]`. With a path where it has one: \
+         `https://host/apis/ccompat/v7`. Ids that `input.schemas` names are not asked.",
+    ),
+    key(
+        "schemas.registry.username",
+        Kind::Text(checks::not_empty),
+        Fallback::Absent("no login"),
+        "For HTTP basic authentication.",
+    ),
+    key("schemas.registry.password", Kind::Secret, Fallback::Absent("no login"), "For HTTP basic authentication."),
+    key("schemas.registry.token", Kind::Secret, Fallback::Absent("no login"), "Sent as a bearer token."),
+    key(
+        "schemas.registry.ca_file",
+        Kind::Text(checks::absolute_path),
+        Fallback::Absent("the system's alone"),
+        "PEM file with certificates to trust beside the system's.",
+    ),
+    key(
+        "schemas.registry.timeout",
+        Kind::Duration { min: 1, max: HOUR_MS },
+        Fallback::Toml("\"10s\""),
+        "How long one answer may take. Records wait as long as the registry is away.",
+    ),
     // --- archive
     key(
         "archive.topics",
@@ -293,13 +324,13 @@ const PROCESS_KEYS: &[Key] = &[
         Kind::Texts(checks::not_empty),
         Fallback::Toml("[]"),
         "For `avro`, `protobuf` and `thrift`: names of `[schemas.files]`; with framing `confluent` they are the ids. \
-         `avro` needs one; without, the fields of the others go by number.",
+         `avro` needs one, or a registry; without, the fields of the others go by number.",
     ),
     shaping(
         "archive.input.framing",
         word(&["none", "confluent", "single_object"]),
         Fallback::Toml("\"none\""),
-        "For `avro` and `protobuf`, what stands before a message: nothing; a zero byte and the schema's id, for \
+        "For `avro`, `protobuf` and `json`, what stands before a message: nothing; a zero byte and the schema's id, for \
          `protobuf` also the message's indexes; or Avro's single-object encoding.",
     ),
     shaping(

@@ -20,6 +20,7 @@ mod sql;
 mod open;
 mod chain;
 mod head;
+mod registered;
 mod walk;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -55,6 +56,8 @@ pub struct Ledger {
     role: Role,
     /// Configurations known to be stored under their hash: each is written, or read, once per process.
     configs: Arc<Mutex<BTreeMap<ConfigHash, Arc<Shape>>>>,
+    /// The same of schemas that a registry gave.
+    schemas: registered::Known,
 }
 
 /// What this process does with what it reads.

@@ -75,7 +75,7 @@ impl Ledger {
     }
 
     fn new(store: Arc<dyn Store>, slots: Arc<dyn Slots>, identity: LedgerIdentity, role: Role) -> Self {
-        Self { store, slots, identity: Arc::new(identity), role, configs: Arc::default() }
+        Self { store, slots, identity: Arc::new(identity), role, configs: Arc::default(), schemas: Arc::default() }
     }
 }
 

@@ -72,6 +72,7 @@ fn batch(key: &str) -> Kind {
         leader_epoch: None,
         config: ConfigHash::of(b""),
         time_zone_data: "2025b".to_owned(),
+        schemas: Vec::new(),
         records: 1,
         files: vec![file],
     })

@@ -32,6 +32,7 @@ pub use status::{Overview, RefusalRow, Registry, Row};
 use crate::config::{Config, OnRefused};
 use crate::kafka::{self, BadPattern, Consumer, KafkaError, TopicSelection};
 use crate::ledger::{Ledger, LedgerError};
+use crate::registry::{RegistrySetupError, SchemaRegistry};
 use crate::store::{self, Backoff, Retry, StoreError, retry, retry_for};
 use crate::worker::budget::{Budget, Resource};
 use crate::worker::staging::Staging;
@@ -76,6 +77,8 @@ pub enum StartError {
     Kafka(#[from] KafkaError),
     #[error("the topics can't be chosen")]
     Topics(#[from] BadPattern),
+    #[error("the schema registry can't be asked")]
+    Registry(#[from] RegistrySetupError),
     #[error("a thread can't be started")]
     Threads(#[source] std::io::Error),
     #[error("the first start can't be recorded: {0}")]
@@ -324,8 +327,9 @@ async fn populate(
     if matches!(errands, Errands::Recover { .. }) {
         registry.keep_notes();
     }
+    let schemas = config.schema_registry.as_ref().map(SchemaRegistry::new).transpose()?;
     let handle = consumer.handle();
-    let parts = Parts { config: Arc::clone(config), common, ledger, budget, registry, handle, until };
+    let parts = Parts { config: Arc::clone(config), common, ledger, budget, registry, schemas, handle, until };
     Ok((Arc::new(World::new(parts)), consumer))
 }
 
@@ -407,6 +411,7 @@ impl StartError {
             Self::Store(error) => error.hint(),
             Self::Ledger(error) => error.hint(),
             Self::Kafka(error) => error.hint(),
+            Self::Registry(error) => error.hint(),
             Self::Topics(_) => "a topic that begins with `^` is a regular expression",
             Self::Threads(_) => "raise the limit of processes, or lower `workers.threads`",
             Self::FirstStart(_) => "start again; what was recorded so far counts",

@@ -63,7 +63,9 @@ pub struct Row {
     pub bad_records: u64,
     pub foreign_commits: u64,
     pub refusal: Option<RefusalRow>,
-    /// The last failure of the store, the ledger or Kafka; gone after the next success.
+    /// Records wait until the schema registry says what this id is.
+    pub awaited_schema: Option<u32>,
+    /// The last failure of the store, the ledger, Kafka or the registry; gone after the next success.
     pub trouble: Option<String>,
 }
 
@@ -146,6 +148,9 @@ impl Registry {
             row.lag = None;
             gauge!("secor_lag_offsets", labels(tp)).set(0.0);
             gauge!("secor_partition_refused", labels(tp)).set(0.0);
+            if row.awaited_schema.take().is_some() {
+                gauge!("secor_partition_awaits_schema", labels(tp)).set(0.0);
+            }
             (row.open_records, row.open_bytes) = (0, 0);
         });
     }
@@ -168,7 +173,7 @@ impl Registry {
     }
 
     pub(super) fn progress(&self, tp: &TopicPartition, progress: &Progress) {
-        let Progress { status, records, bytes, bad_records } = progress;
+        let Progress { status, awaited_schema, records, bytes, bad_records } = progress;
         let topic = || tp.topic.to_string();
         if *records > 0 {
             counter!("consumer_throughput_bytes_total", "topic" => topic()).increment(*bytes);
@@ -187,6 +192,10 @@ impl Registry {
             row.position = status.position.map(Offset::get);
             row.log_end = row.log_end.max(row.position);
             (row.open_records, row.open_bytes) = (status.accumulated.records, status.accumulated.bytes);
+            if row.awaited_schema != *awaited_schema {
+                row.awaited_schema = *awaited_schema;
+                gauge!("secor_partition_awaits_schema", labels(tp)).set(f64::from(u8::from(awaited_schema.is_some())));
+            }
             row.records += records;
             row.bad_records += bad_records;
             if status.refusal.is_none() && status.phase == "archiving" {
@@ -209,6 +218,11 @@ impl Registry {
 
     pub(super) fn trouble(&self, tp: &TopicPartition, trouble: &Trouble) {
         self.with(tp, |row| row.trouble = Some(trouble.to_string()));
+    }
+
+    /// The registry has answered.
+    pub(super) fn schema_found_out(&self, tp: &TopicPartition) {
+        self.with(tp, |row| row.trouble = None);
     }
 
     /// Something that librdkafka reports and goes on trying.

@@ -7,6 +7,7 @@ use secor_core::partition::{Refusal, RefusalCode};
 
 use crate::kafka::KafkaError;
 use crate::ledger::LedgerError;
+use crate::registry::RegistryError;
 use crate::store::StoreError;
 
 /// What stands between a question and its answer.
@@ -57,6 +58,12 @@ impl From<KafkaError> for Trouble {
             }
             error => Self::Later(chain(&error)),
         }
+    }
+}
+
+impl From<RegistryError> for Trouble {
+    fn from(error: RegistryError) -> Self {
+        Self::Later(format!("{}; {}", chain(&error), error.hint()))
     }
 }
 

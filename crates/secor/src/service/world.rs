@@ -25,9 +25,10 @@ use super::uploads::Uploads;
 use crate::config::{Config, Start};
 use crate::kafka::{self, Handle, KafkaError, Waker};
 use crate::ledger::{EntryCreation, Ledger, ResolutionCreation};
+use crate::registry::SchemaRegistry;
 use crate::store::{Retry, Stopped, Store, retry};
 use crate::worker::budget::Budget;
-use crate::worker::{Address, Closed, Fetch, Message, Outside, Progress, Recipe, ReplayPlan, ReplayTurn};
+use crate::worker::{Address, Closed, Fetch, LookedUp, Message, Outside, Progress, Recipe, ReplayPlan, ReplayTurn};
 
 /// Questions to Kafka block a thread each.
 const KAFKA_QUESTIONS_MAX: usize = 32;
@@ -45,6 +46,8 @@ pub(super) struct World {
     pub geneses: Geneses,
     pub grants: Grants,
     pub registry: Arc<Registry>,
+    /// Where shapes ask one.
+    schemas: Option<SchemaRegistry>,
     pub uploads: Arc<Uploads>,
     pub kafka_questions: Arc<Semaphore>,
     replay_turns: Arc<Semaphore>,
@@ -62,6 +65,7 @@ pub(super) struct Parts {
     pub ledger: Ledger,
     pub budget: Arc<Budget>,
     pub registry: Arc<Registry>,
+    pub schemas: Option<SchemaRegistry>,
     pub handle: Handle,
     pub until: Option<BTreeMap<TopicPartition, Offset>>,
 }
@@ -73,7 +77,7 @@ pub(super) struct Hands(pub Arc<World>);
 
 impl World {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { config, common, ledger, budget, registry, handle, until } = parts;
+        let Parts { config, common, ledger, budget, registry, schemas, handle, until } = parts;
         let shapes = config.archives.iter().map(|archive| (archive.shape.stored().0, Arc::clone(&archive.shape)));
         Self {
             shapes: shapes.collect(),
@@ -86,6 +90,7 @@ impl World {
             geneses: Geneses::default(),
             grants: Grants::default(),
             registry,
+            schemas,
             kafka_questions: Arc::new(Semaphore::new(KAFKA_QUESTIONS_MAX)),
             replay_turns: Arc::new(Semaphore::new(1)),
             runtime: tokio::runtime::Handle::current(),
@@ -195,6 +200,16 @@ impl World {
         })
     }
 
+    /// A schema is stored under its hash before a record is read by it, so it is before any manifest that names it (R4).
+    async fn look_up_schema(&self, id: u32) -> Result<LookedUp, Trouble> {
+        let registry = self.schemas.as_ref().expect("a shape asks a registry only where one is configured");
+        let schema = match registry.schema(id).await? {
+            Some(schema) => Some((self.ledger.store_schema(&schema).await?, schema)),
+            None => None,
+        };
+        Ok(LookedUp { id, schema })
+    }
+
     async fn plan_replay(&self, entry: &Entry, keys: &[String]) -> Result<ReplayPlan, Trouble> {
         let batch = entry.batch().expect("only batches are replayed");
         let refuse = |detail: String| Trouble::Refuse(Refusal::new(RefusalCode::ConfigMissing, detail));
@@ -203,7 +218,14 @@ impl World {
             return Err(Trouble::Refuse(Refusal::new(RefusalCode::OtherIsolation, detail)));
         }
         let shape = self.ledger.config(&batch.config).await?;
-        let recipe = Recipe::new(shape, batch.isolation).map_err(refuse)?;
+        let mut recipe = Recipe::new(shape, batch.isolation).map_err(refuse)?;
+        for named in &batch.schemas {
+            let schema = match &named.schema {
+                Some(hash) => Some((hash.clone(), self.ledger.schema(hash).await?)),
+                None => None,
+            };
+            recipe.learn(&LookedUp { id: named.id, schema });
+        }
         let tp = entry.topic_partition();
         let log = log_range(self.kafka(move |handle| handle.log_range(&tp)).await?);
         let turn = ReplayTurn::take(Arc::clone(&self.replay_turns), &self.budget).await;
@@ -237,11 +259,13 @@ fn describe(ask: &Ask) -> &'static str {
 enum Reply {
     Answer(Answer),
     Plan(Box<ReplayPlan>),
+    Schema(LookedUp),
 }
 
 impl Hands {
-    /// Repeats `operation` until it has a reply or the epoch is over, and sends the reply to the worker.
-    fn find_out<F, Attempt>(&self, to: &Address, id: AskId, what: &str, operation: F)
+    /// Repeats `operation` until it has a reply or the epoch is over, and sends the reply to the worker. `id`: of the
+    /// machine's question, if it is one.
+    fn find_out<F, Attempt>(&self, to: &Address, id: Option<AskId>, what: &str, operation: F)
     where
         F: Fn(Arc<World>) -> Attempt + Send + Sync + 'static,
         Attempt: Future<Output = Result<Reply, Trouble>> + Send + 'static,
@@ -261,9 +285,15 @@ impl Hands {
                 Err(Stopped::Failed(Trouble::Refuse(refusal))) => Reply::Answer(Answer::Refuse(refusal)),
                 Err(Stopped::Failed(Trouble::Later(_)) | Stopped::Cancelled(_)) => return,
             };
-            grant.send(match reply {
-                Reply::Answer(answer) => Message::Answer { to, id, answer },
-                Reply::Plan(plan) => Message::Replay { to, id, plan },
+            grant.send(match (reply, id) {
+                (Reply::Answer(answer), Some(id)) => Message::Answer { to, id, answer },
+                (Reply::Plan(plan), Some(id)) => Message::Replay { to, id, plan },
+                (Reply::Schema(schema), _) => {
+                    world.registry.schema_found_out(&to.topic_partition);
+                    Message::Schema { to, schema }
+                }
+                (Reply::Answer(Answer::Refuse(refusal)), None) => Message::Refuse { to, refusal },
+                (Reply::Answer(_) | Reply::Plan(_), None) => unreachable!("only the machine's questions have answers"),
             });
         });
     }
@@ -273,7 +303,7 @@ impl Outside for Hands {
     fn ask(&self, from: &Address, id: AskId, ask: Ask, staged: Closed) {
         let what = describe(&ask);
         let question = Arc::new((from.topic_partition.clone(), ask, tokio::sync::Mutex::new(staged)));
-        self.find_out(from, id, what, move |world| {
+        self.find_out(from, Some(id), what, move |world| {
             let question = Arc::clone(&question);
             async move {
                 let (tp, ask, staged) = &*question;
@@ -282,9 +312,14 @@ impl Outside for Hands {
         });
     }
 
+    fn schema(&self, from: &Address, id: u32) {
+        let what = format!("look up schema {id} for");
+        self.find_out(from, None, &what, move |world| async move { world.look_up_schema(id).await.map(Reply::Schema) });
+    }
+
     fn prepare_replay(&self, from: &Address, id: AskId, entry: Box<Entry>, keys: Vec<String>) {
         let question = Arc::new((entry, keys));
-        self.find_out(from, id, "prepare to replay a batch of", move |world| {
+        self.find_out(from, Some(id), "prepare to replay a batch of", move |world| {
             let question = Arc::clone(&question);
             async move { world.plan_replay(&question.0, &question.1).await.map(Box::new).map(Reply::Plan) }
         });
@@ -292,7 +327,7 @@ impl Outside for Hands {
 
     fn finish_replay(&self, from: &Address, id: AskId, replay: Replay) {
         let topic = Arc::clone(&from.topic_partition.topic);
-        self.find_out(from, id, "ask the topic id of", move |world| {
+        self.find_out(from, Some(id), "ask the topic id of", move |world| {
             let (topic, replay) = (Arc::clone(&topic), replay.clone());
             async move {
                 let topic_id = world.kafka(move |handle| handle.topic_id(&topic)).await?;

@@ -19,7 +19,7 @@ use secor_format::{Codec, Pipeline};
 use super::budget::Budget;
 use super::staging::{Staged, Staging};
 use super::writers::{Finished, Target, Writers};
-use super::{ReplayPlan, ReplayTurn};
+use super::{LookedUp, ReplayPlan, ReplayTurn};
 
 /// What a batch is made with: a shape and everything derived from it, one per topic partition and epoch.
 pub struct Recipe {
@@ -111,6 +111,23 @@ impl Recipe {
     /// A topic whose files would collide with folders that the archive keeps for itself.
     pub fn check_topic(&self, topic: &str) -> Result<(), layout::TopicNameError> {
         self.layout.check_topic(topic)
+    }
+
+    /// The schema that must be looked up before the record can be taken.
+    #[inline]
+    pub(super) fn lacks_schema(&self, record: &Record<'_>) -> Option<u32> {
+        self.pipeline.lacks_schema(record)
+    }
+
+    /// The open batch can't name another schema.
+    pub(super) fn schemas_full(&self) -> bool {
+        self.pipeline.schemas_full()
+    }
+
+    /// What a registry said, now or when the batch was cut that is made again.
+    pub fn learn(&mut self, looked_up: &LookedUp) {
+        let schema = looked_up.schema.as_ref().map(|(hash, schema)| (hash, &**schema));
+        self.pipeline.learn_schema(looked_up.id, schema);
     }
 
     fn key(&self, target: Target, batch: &BatchName<'_>) -> String {
@@ -288,6 +305,7 @@ impl OpenBatch {
             leader_epoch: self.epochs.last,
             config: recipe.config.clone(),
             time_zone_data: layout::time_zone_data_version().to_owned(),
+            schemas: recipe.pipeline.named_schemas(),
             records: self.accumulated.records,
             files,
         };
@@ -356,6 +374,9 @@ impl ReplayBatch {
     /// A refusal when the record belongs to a file that the manifest does not know, or to one that has all its
     /// records already: the batch was made otherwise.
     pub(super) fn append(&mut self, record: &Record<'_>, codec: &mut Codec) -> Result<(), Refusal> {
+        if let Some(id) = self.recipe.lacks_schema(record) {
+            return Err(self.differs(&format!("offset {} names schema {id}, the manifest does not", record.offset)));
+        }
         let clock_ms = self.batch().clock;
         let target = match self.recipe.pipeline.route(record, clock_ms) {
             Ok(routed) => Target::OutputPartition(routed.partition),

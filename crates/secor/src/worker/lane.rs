@@ -1,8 +1,9 @@
 //! One topic partition during one epoch: the machine and the records it decides about.
 //!
 //! Records come in slices. A slice is worked through until a limit of the batch is reached; what is left of it waits
-//! until the machine has closed the batch, and when much waits, fetching pauses. Nothing that waits is lost: it is
-//! either taken later, or dropped together with the fetch position that it came from.
+//! until the machine has closed the batch, and when much waits, fetching pauses. A record that names a schema of which
+//! the registry was not asked yet waits in the same way, with all behind it. Nothing that waits is lost: it is either
+//! taken later, or dropped together with the fetch position that it came from.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use secor_format::Codec;
 
 use super::batch::{Closed, OpenBatch, Recipe, Rejected, ReplayBatch};
 use super::staging::Staging;
-use super::{Address, Assignment, Fetch, FetchId, Fetched, Outside, Progress, ReplayPlan};
+use super::{Address, Assignment, Fetch, FetchId, Fetched, LookedUp, Outside, Progress, ReplayPlan};
 
 /// More than this waiting for a cut pauses the fetching of this topic partition.
 const WAITING_BYTES_MAX: u64 = 1 << 20;
@@ -50,6 +51,8 @@ pub(super) struct Lane {
     paused: bool,
     leaving: bool,
     waiting: VecDeque<Waiting>,
+    /// The schema that the first waiting record names, while it is looked up.
+    awaited_schema: Option<u32>,
     tally: Tally,
 }
 
@@ -104,6 +107,7 @@ impl Lane {
             paused: false,
             leaving: false,
             waiting: VecDeque::new(),
+            awaited_schema: None,
             tally: Tally::default(),
         };
         lane.event(Event::Assigned, cx);
@@ -174,9 +178,7 @@ impl Lane {
     }
 
     fn fetch_from(&mut self, offset: Offset, leader_epoch: Option<i32>, cx: &mut Context<'_>) {
-        self.fetch = FetchId(self.fetch.0 + 1);
-        (self.live, self.paused) = (false, false);
-        self.waiting.clear();
+        self.drop_waiting();
         let fetch = Fetch::From { id: self.fetch, offset, leader_epoch };
         cx.outside.fetch(&self.address, fetch);
     }
@@ -189,10 +191,16 @@ impl Lane {
     }
 
     fn stop_fetching(&mut self, cx: &mut Context<'_>) {
+        self.drop_waiting();
+        cx.outside.fetch(&self.address, Fetch::Stop);
+    }
+
+    /// What comes from the old position is not wanted.
+    fn drop_waiting(&mut self) {
         self.fetch = FetchId(self.fetch.0 + 1);
         (self.live, self.paused) = (false, false);
         self.waiting.clear();
-        cx.outside.fetch(&self.address, Fetch::Stop);
+        self.awaited_schema = None;
     }
 
     fn close(&mut self, start: Offset, reason: CutReason, cx: &mut Context<'_>) -> Event {
@@ -233,7 +241,7 @@ impl Lane {
         while let Some(next) = self.waiting.pop_front() {
             match (&mut self.data, next) {
                 (Data::Idle, _) => self.waiting.clear(),
-                (Data::Open(batch), next) if batch.full().is_some() => {
+                (Data::Open(batch), next) if batch.full().is_some() || self.awaited_schema.is_some() => {
                     self.waiting.push_front(next);
                     break;
                 }
@@ -270,10 +278,17 @@ impl Lane {
         let slice = &fetched.slice;
         let before = batch.accumulated().records;
         let mut index = from;
-        let mut refusal = None;
+        let (mut refusal, mut unknown) = (None, None);
         while index < slice.len() && batch.full().is_none() {
             let record = slice.record(index, cx.scratch);
             if record.offset >= batch.position() {
+                if let Some(id) = self.recipe.lacks_schema(&record) {
+                    match self.recipe.schemas_full() && batch.accumulated().records > 0 {
+                        true => batch.set_full(CutReason::Schemas),
+                        false => unknown = Some(id),
+                    }
+                    break;
+                }
                 match batch.append(&record, now_ms, &mut self.recipe, codec, budget) {
                     Ok(()) => {}
                     Err(Rejected::NoWriterLeft) => {
@@ -297,9 +312,11 @@ impl Lane {
             }
             index += 1;
         }
-        // the rest of a slice is not older than its begin
-        let epoch_min = if from == 0 { slice.leader_epoch_min() } else { slice.leader_epoch() };
-        batch.saw_epochs(epoch_min.zip(slice.leader_epoch()));
+        if index > from {
+            // the rest of a slice is not older than its begin
+            let epoch_min = if from == 0 { slice.leader_epoch_min() } else { slice.leader_epoch() };
+            batch.saw_epochs(epoch_min.zip(slice.leader_epoch()));
+        }
         batch.settle();
         self.tally.records += batch.accumulated().records - before;
         self.tally.bytes += slice.bytes() as u64 * (index - from) as u64 / slice.len() as u64;
@@ -307,7 +324,21 @@ impl Lane {
         if index < slice.len() {
             self.waiting.push_front(Waiting::Records(fetched, index));
         }
+        if let Some(id) = unknown {
+            self.awaited_schema = Some(id);
+            cx.outside.schema(&self.address, id);
+        }
         self.progressed(refusal, cx);
+    }
+
+    /// The registry has answered: on with what waits. An answer that nobody waits for any more is dropped; the batch
+    /// that asks again gets its own.
+    pub(super) fn learn(&mut self, looked_up: &LookedUp, cx: &mut Context<'_>) {
+        if self.awaited_schema == Some(looked_up.id) {
+            self.awaited_schema = None;
+            self.recipe.learn(looked_up);
+            self.drain(cx);
+        }
     }
 
     fn progressed(&mut self, refusal: Option<Refusal>, cx: &mut Context<'_>) {
@@ -326,13 +357,15 @@ impl Lane {
     /// Says how things stand, for people and metrics.
     pub(super) fn report(&mut self, cx: &mut Context<'_>) {
         let Tally { records, bytes, bad_records } = std::mem::take(&mut self.tally);
-        let progress = Progress { status: self.machine.status(), records, bytes, bad_records };
+        let (status, awaited_schema) = (self.machine.status(), self.awaited_schema);
+        let progress = Progress { status, awaited_schema, records, bytes, bad_records };
         cx.outside.progress(&self.address.topic_partition, &progress);
     }
 
     fn pause_or_resume(&mut self, cx: &mut Context<'_>) {
         let waiting_bytes: u64 = self.waiting.iter().map(Waiting::bytes).sum();
-        let pause = waiting_bytes > WAITING_BYTES_MAX;
+        // a registry may be away for long: what waits for it must not fill the memory that other partitions need
+        let pause = waiting_bytes > WAITING_BYTES_MAX || self.awaited_schema.is_some();
         if self.live && !self.paused && pause {
             self.paused = true;
             cx.outside.fetch(&self.address, Fetch::Pause);

@@ -17,8 +17,8 @@ mod thread;
 use std::sync::Arc;
 
 use secor_core::flush::CutReason;
-use secor_core::ids::{Offset, TopicPartition};
-use secor_core::manifest::{CommitMetadata, Entry};
+use secor_core::ids::{Offset, SchemaHash, TopicPartition};
+use secor_core::manifest::{CommitMetadata, Entry, RegisteredSchema};
 use secor_core::partition::{Answer, Ask, AskId, LogRange, Note, Refusal, Replay, Settings, Status};
 
 use tokio::sync::Semaphore;
@@ -70,6 +70,11 @@ pub enum Message {
         id: AskId,
         plan: Box<ReplayPlan>,
     },
+    /// The answer to [`Outside::schema`].
+    Schema {
+        to: Address,
+        schema: LookedUp,
+    },
     Refuse {
         to: Address,
         refusal: Refusal,
@@ -94,6 +99,14 @@ pub struct Fetched {
     pub share: budget::Share,
 }
 
+/// What a registry has under an id.
+#[derive(Clone, Debug)]
+pub struct LookedUp {
+    pub id: u32,
+    /// Stored beside the ledger under the hash; `None`: the registry has no such schema.
+    pub schema: Option<(SchemaHash, Arc<RegisteredSchema>)>,
+}
+
 /// A topic partition and what to do with it.
 #[derive(Debug)]
 pub struct Assignment {
@@ -109,6 +122,7 @@ pub struct FetchId(pub u64);
 /// What a batch that is made again is made with.
 #[derive(Debug)]
 pub struct ReplayPlan {
+    /// It knows the schemas of the manifest.
     pub recipe: Recipe,
     pub entry: Box<Entry>,
     pub keys: Vec<String>,
@@ -144,6 +158,8 @@ pub enum Fetch {
 pub trait Outside: Send + Sync + 'static {
     /// Answered with [`Message::Answer`], unless the epoch ends first. `Replay` never comes here.
     fn ask(&self, from: &Address, id: AskId, ask: Ask, staged: Closed);
+    /// Asks the registry, and stores what it gives; answered with [`Message::Schema`], unless the epoch ends first.
+    fn schema(&self, from: &Address, id: u32);
     /// Collects what a replay needs; answered with [`Message::Replay`], or with [`Message::Answer`] when it cannot be
     /// done at all.
     fn prepare_replay(&self, from: &Address, id: AskId, entry: Box<Entry>, keys: Vec<String>);
@@ -165,6 +181,8 @@ pub trait Outside: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Progress {
     pub status: Status,
+    /// Records wait for the registry to say what this id is.
+    pub awaited_schema: Option<u32>,
     pub records: u64,
     pub bytes: u64,
     pub bad_records: u64,

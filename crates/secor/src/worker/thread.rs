@@ -114,6 +114,7 @@ impl<'a> Worker<'a> {
             Message::Fetching { to, fetch } => self.at(&to, |lane, _| lane.fetching(fetch)),
             Message::Answer { to, id, answer } => self.tell(&to, Event::Answer(id, answer)),
             Message::Replay { to, id, plan } => self.at(&to, |lane, cx| lane.replay(id, *plan, cx)),
+            Message::Schema { to, schema } => self.at(&to, |lane, cx| lane.learn(&schema, cx)),
             Message::OutOfRange { to, log } => self.tell(&to, Event::OutOfRange(log)),
             Message::Refuse { to, refusal } => self.tell(&to, Event::Refuse(refusal)),
             Message::Leave { to, reason } => self.tell(&to, Event::Leave(reason)),

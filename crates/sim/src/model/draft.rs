@@ -75,6 +75,7 @@ impl Layout {
             leader_epoch,
             config: self.hash(),
             time_zone_data: "2025b".to_owned(),
+            schemas: Vec::new(),
             records: files.iter().map(|file| file.records).sum(),
             files,
         }

@@ -322,6 +322,7 @@ pub fn draft(start: i64, end: i64) -> Draft {
         leader_epoch: None,
         config: ConfigHash::of(b"shape"),
         time_zone_data: "2025b".to_owned(),
+        schemas: Vec::new(),
         records,
         files: vec![file("a", start..end - 1, records.div_ceil(2)), file("b", start..end, records / 2)],
     };

@@ -79,6 +79,30 @@ fn fingerprints_are_the_published_ones() {
     }
 }
 
+/// The cases of Apache Avro's own tests, as its package for Python 1.12.2 carries them: texts with their CRC-64-AVRO
+/// fingerprints (lowest byte first), texts that are schemas, and texts that are none.
+#[derive(serde::Deserialize)]
+struct SchemaCases {
+    fingerprints: Vec<(String, String)>,
+    valid: Vec<String>,
+    invalid: Vec<String>,
+}
+
+#[test]
+fn apache_avros_schema_cases() {
+    let cases = include_str!("../../../testdata/inputs/avro_schemas.json");
+    let cases: SchemaCases = serde_json::from_str(cases).unwrap();
+    let add = |text: &str| Types::default().add(text).map(|(_, fingerprint)| fingerprint);
+    for (text, expected) in &cases.fingerprints {
+        let found: String = add(text).unwrap().to_le_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, *expected, "{text}");
+    }
+    let refused: Vec<_> = cases.valid.iter().filter(|text| add(text).is_err()).collect();
+    assert_eq!(refused, [] as [&String; 0]);
+    let accepted: Vec<_> = cases.invalid.iter().filter(|text| add(text).is_ok()).collect();
+    assert_eq!(accepted, [] as [&String; 0]);
+}
+
 #[test]
 fn paths_that_a_schema_does_not_have_are_objected_to() {
     let reader = of(r#"["null",{"type":"record","name":"R","fields":[

@@ -276,6 +276,25 @@ pub(crate) fn compile(name: &str, files: BTreeMap<String, String>) -> Result<Str
     Ok(BASE64_STANDARD.encode(compiler.encode_file_descriptor_set()))
 }
 
+/// The descriptor set of a `.proto` text and those that it imports, as a registry gives them: what it is called itself,
+/// nobody says. What Confluent's own registry knows without being told is known here.
+pub(crate) fn compile_registered(text: &str, references: &BTreeMap<String, String>) -> Result<String, String> {
+    let mut files: BTreeMap<String, String> =
+        CONFLUENT.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    files.extend(references.clone());
+    let mut name = "message.proto".to_owned();
+    while files.contains_key(&name) {
+        name.insert(0, '_');
+    }
+    files.insert(name.clone(), text.to_owned());
+    compile(&name, files)
+}
+
+const CONFLUENT: [(&str, &str); 2] = [
+    ("confluent/meta.proto", include_str!("confluent/meta.proto")),
+    ("confluent/type/decimal.proto", include_str!("confluent/type/decimal.proto")),
+];
+
 /// Texts of files by the names under which they are imported.
 struct Given(BTreeMap<String, String>);
 

@@ -116,6 +116,74 @@ fn schemas_and_messages_that_are_wrong() {
     assert!(load(InputFormat::Protobuf, "s", "x.proto", &read).is_err());
 }
 
+const WELL_KNOWN: &str = r#"syntax = "proto3"; package acme;
+    import "google/protobuf/any.proto"; import "google/protobuf/duration.proto"; import "google/protobuf/empty.proto";
+    import "google/protobuf/field_mask.proto"; import "google/protobuf/struct.proto";
+    import "google/protobuf/timestamp.proto"; import "google/protobuf/wrappers.proto";
+    message All {
+        google.protobuf.Any any = 1; google.protobuf.Duration duration = 2; google.protobuf.Empty empty = 3;
+        google.protobuf.FieldMask mask = 4; google.protobuf.Struct object = 5; google.protobuf.Value value = 6;
+        google.protobuf.ListValue list = 7; google.protobuf.Timestamp at = 8; google.protobuf.DoubleValue double = 9;
+        google.protobuf.FloatValue float = 10; google.protobuf.Int64Value int64 = 11;
+        google.protobuf.UInt64Value uint64 = 12; google.protobuf.Int32Value int32 = 13;
+        google.protobuf.UInt32Value uint32 = 14; google.protobuf.BoolValue bool = 15;
+        google.protobuf.StringValue string = 16; google.protobuf.BytesValue bytes = 17;
+    }"#;
+
+/// Google's own types are messages as any other, but for the timestamp, which is a time.
+#[test]
+fn well_known_types() {
+    let read = |_: &str| Ok(WELL_KNOWN.into());
+    let schema = load(InputFormat::Protobuf, "s", "all.proto", &read).unwrap();
+    use base64::Engine as _;
+    let set = base64::prelude::BASE64_STANDARD.decode(&schema.text).unwrap();
+    let pool = DescriptorPool::decode(set.as_slice()).unwrap();
+    let mut all = DynamicMessage::new(pool.get_message_by_name("acme.All").unwrap());
+    let mut set = |path: &str, value: Value| {
+        let (field, inner) = path.split_once('.').unwrap();
+        let Value::Message(message) = all.get_field_by_name_mut(field).unwrap() else { panic!("{field}") };
+        message.set_field_by_name(inner, value);
+    };
+    let text = |text: &str| Value::String(text.to_owned());
+    let cases = [
+        ("any.type_url", text("type/acme.Click"), "text type/acme.Click"),
+        ("any.value", Value::Bytes(vec![0xff].into()), "binary"),
+        ("duration.seconds", Value::I64(-3), "integer -3"),
+        ("duration.nanos", Value::I32(-5), "integer -5"),
+        ("value.bool_value", Value::Bool(true), "true"),
+        ("at.seconds", Value::I64(-1), "integer -1"),
+        ("at.nanos", Value::I32(999_999_999), "integer 999999999"),
+        ("double.value", Value::F64(0.1), "double 0.1"),
+        ("float.value", Value::F32(0.1), "single 0.1"),
+        ("int64.value", Value::I64(i64::MIN), "integer -9223372036854775808"),
+        ("uint64.value", Value::U64(u64::MAX), "integer 18446744073709551615"),
+        ("int32.value", Value::I32(i32::MIN), "integer -2147483648"),
+        ("uint32.value", Value::U32(u32::MAX), "integer 4294967295"),
+        ("bool.value", Value::Bool(true), "true"),
+        ("string.value", text("häh"), "text häh"),
+        ("bytes.value", Value::Bytes(vec![0xc3].into()), "binary"),
+    ];
+    for (path, value, _) in &cases {
+        set(path, value.clone());
+    }
+    set("mask.paths", Value::List(vec![text("a.b"), text("c")]));
+    let mut number = DynamicMessage::new(pool.get_message_by_name("google.protobuf.Value").unwrap());
+    number.set_field_by_name("number_value", Value::F64(1.5));
+    let fields = [(MapKey::String("n".to_owned()), Value::Message(number.clone()))];
+    set("object.fields", Value::Map(fields.into()));
+    set("list.values", Value::List(vec![Value::Message(number)]));
+    let bytes = all.encode_to_vec();
+    let input = Input { format: InputFormat::Protobuf, schemas: vec![schema], ..Input::default() };
+    let mut reader = reader(&input);
+    for (path, _, expected) in &cases {
+        assert_eq!(find(&mut reader, &bytes, &[path]).unwrap(), [*expected], "{path}");
+    }
+    let paths = ["at", "object.fields.n.number_value", "object.fields.x.number_value", "empty", "list", "mask"];
+    let expected =
+        ["time 1969-12-31T23:59:59.999999999Z", "double 1.5", "missing", "missing", "container", "container"];
+    assert_eq!(find(&mut reader, &bytes, &paths).unwrap(), expected);
+}
+
 #[test]
 fn paths_that_no_message_has_are_objected_to() {
     let reader = click();

@@ -255,6 +255,7 @@ impl OpenBatch {
             leader_epoch: self.epoch_last,
             config: recipe.config.clone(),
             time_zone_data: layout::time_zone_data_version().to_owned(),
+            schemas: Vec::new(),
             records: self.accumulated.records,
             files,
         };
