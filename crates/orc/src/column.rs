@@ -30,7 +30,7 @@ pub(crate) use timestamps::Timestamps;
 pub use timestamps::holds_timestamp;
 
 /// What a type does with its values.
-pub(crate) trait Body {
+pub(crate) trait Body: Send {
     /// Writes the values of `runs`; none of them is null.
     fn write(&mut self, array: &dyn Array, runs: &[Range<usize>]);
 

@@ -34,14 +34,14 @@ pub(crate) struct Integers<T> {
     data: IntRle,
     extent: Extent,
     sum: i128,
-    of: PhantomData<T>,
+    of: PhantomData<fn() -> T>,
 }
 
 /// `float` and `double`, from Arrow's type `T`.
 pub(crate) struct Floats<T> {
     data: Stream,
     statistics: statistics::Floats,
-    of: PhantomData<T>,
+    of: PhantomData<fn() -> T>,
 }
 
 // === impl Bits ===

@@ -30,7 +30,7 @@ pub(crate) struct Timestamps<T> {
     seconds: IntRle,
     nanos: IntRle,
     extent: Extent,
-    of: PhantomData<T>,
+    of: PhantomData<fn() -> T>,
 }
 
 /// Whether readers of ORC see a timestamp as it was: `nanos` since 1970-01-01T00:00:00Z.
