@@ -202,7 +202,14 @@ fn tls_needs_a_binary_that_has_it() {
 #[test]
 fn every_example_is_right() {
     let mut secor = Secor::new(|_| BASE.to_owned());
-    for name in ["S3_ACCESS_KEY", "S3_SECRET_KEY", "KAFKA_PASSWORD", "SECOR_ADMIN_TOKEN", "SECOR_DB_PASSWORD"] {
+    for name in [
+        "S3_ACCESS_KEY",
+        "S3_SECRET_KEY",
+        "KAFKA_PASSWORD",
+        "SECOR_ADMIN_TOKEN",
+        "SECOR_DB_PASSWORD",
+        "SECOR_SWIFT_SECRET",
+    ] {
         secor.set_env(name, "set-by-the-test");
     }
     let files = fs::read_dir(repository().join("examples")).expect("they are there").flatten();
