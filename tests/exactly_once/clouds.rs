@@ -5,8 +5,8 @@
 use std::path::Path;
 
 use super::harness::{
-    Archive, Azure, Gate, Gcs, Hold, Kafka, PATIENCE, Process, Release, Secor, eventually, expect_verified, free_port,
-    patient_kafka, python, watch,
+    Archive, Azure, Gate, Gcs, Hold, Kafka, PATIENCE, Process, Release, Secor, Swift, eventually, expect_verified,
+    free_port, patient_kafka, python, watch,
 };
 
 const PARTITIONS: i32 = 2;
@@ -47,6 +47,31 @@ fn records_are_archived_exactly_once_on_azure_through_kills_in_every_window() {
     survive(&place, |folder| {
         drop(python("lab/mirror.py", &["azure", &azure.endpoint(), name, folder, &azure.reader]));
     });
+}
+
+/// Swift lets several creators win, so the ledger is in a database and its entries are not seen on the wire: the process
+/// ends itself where it is told to.
+#[test]
+fn records_are_archived_exactly_once_on_swift_with_the_ledger_in_sqlite() {
+    const STEPS: [&str; 4] = ["before-manifest", "manifest-created", "each-file", "files-complete"];
+    let (kafka, swift, name) = (patient_kafka(), Swift::shared(), "kills_on_swift");
+    produce(kafka, name);
+    let database = tempfile::tempdir().unwrap();
+    let ledger = format!("[ledger]\ntype = \"sql\"\nurl = \"sqlite://{}/ledger.db\"\n", database.path().display());
+    let place = Place { name, store: format!("{ledger}{}", swift.config(name)), server: swift.endpoint() };
+    let mut secor = Secor::new(|folder| config(&place, kafka, &place.server, "", folder));
+    secor.run(&["ledger", "init"]).expect_code(0);
+    for step in STEPS {
+        secor.set_env("SECOR_FAILPOINTS", &format!("{step}#3=kill"));
+        let killed = secor.start(&["run"]).wait(PATIENCE);
+        assert_eq!(killed.code, 128 + libc::SIGKILL, "at {step}:\n{}", killed.stderr);
+    }
+    secor.set_env("SECOR_FAILPOINTS", "");
+    secor.run_within(2 * PATIENCE, &["run", "--until-end"]).expect_code(0);
+    let account = format!("{}/v1/AUTH_test", swift.endpoint());
+    let seen = Seen::of(&|folder: &str| drop(python("lab/mirror.py", &["swift", &account, name, folder])), name);
+    seen.archive.expect_each_once(RECORDS);
+    expect_verified(&secor);
 }
 
 /// `mirror` copies the archive into a folder.

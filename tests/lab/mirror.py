@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Copies what lies below a prefix of the lab's GCS or Azure server into a folder, by each server's own REST interface.
+"""Copies what lies below a prefix of the lab's GCS, Azure or Swift server into a folder, by each server's own REST interface.
 
     mirror.py gcs JSON_ENDPOINT PREFIX FOLDER
     mirror.py azure ENDPOINT PREFIX FOLDER SIGNATURE
+    mirror.py swift ACCOUNT_URL PREFIX FOLDER
 
 Nothing of Secor's own code, nor of the library that it writes with, has a part in it.
 """
@@ -47,8 +48,21 @@ def azure(endpoint, prefix, signature):
             return
 
 
+def swift(account, prefix):
+    """The container may be read by everybody."""
+    marker = ""
+    while True:
+        query = urlencode({"format": "json", "prefix": prefix, "marker": marker})
+        page = json.loads(read(f"{account}/{BUCKET}?{query}"))
+        for item in page:
+            yield item["name"], f"{account}/{BUCKET}/{quote(item['name'])}"
+        if not page:
+            return
+        marker = page[-1]["name"]
+
+
 kind, endpoint, prefix, folder, *rest = sys.argv[1:]
-listed = gcs(endpoint, prefix + "/") if kind == "gcs" else azure(endpoint, prefix + "/", rest[0])
+listed = {"gcs": gcs, "azure": azure, "swift": swift}[kind](endpoint, prefix + "/", *rest)
 for name, url in listed:
     file = Path(folder, name[len(prefix) + 1 :])
     file.parent.mkdir(parents=True, exist_ok=True)

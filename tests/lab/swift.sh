@@ -5,8 +5,9 @@
 #   tests/lab/swift.sh FOLDER PROXY_PORT OBJECT_PORT CONTAINER_PORT ACCOUNT_PORT CACHE_PORT
 #
 # The file system must have extended attributes. Tempauth at http://127.0.0.1:PROXY_PORT/auth/v1.0: `test:tester` with
-# the key `testing` may do everything, `test:reader` with the key `reading` may read the only container, `archive`.
-# TOKEN_LIFE: seconds. Prints `ready` (3 s). Run it under keep.sh, which ends all of them.
+# the key `testing` may do everything; `test:reader` with the key `reading`, and whoever has no token, may read the only
+# container, `archive`.
+# Prints `ready` (3 s). Run it under keep.sh, which ends all of them.
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 folder=$1 proxy=$2 object=$3 container=$4 account=$5 cache=$6
@@ -77,7 +78,6 @@ use = egg:swift#listing_formats
 use = egg:swift#tempauth
 user_test_tester = testing .admin
 user_test_reader = reading
-token_life = ${TOKEN_LIFE:-86400}
 [filter:slo]
 use = egg:swift#slo
 [filter:dlo]

@@ -38,7 +38,7 @@ def create_container(endpoint):
         try:
             headers = ask(urllib.request.Request(f"{endpoint}/auth/v1.0", headers=login))
             url, token = headers["X-Storage-Url"], headers["X-Auth-Token"]
-            may_read = {"X-Auth-Token": token, "X-Container-Read": "test:reader,.rlistings"}
+            may_read = {"X-Auth-Token": token, "X-Container-Read": ".r:*,.rlistings"}
             ask(urllib.request.Request(f"{url}/archive", headers=may_read, method="PUT"))
             return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
