@@ -6,6 +6,7 @@ pub mod config;
 pub mod store;
 pub mod sql;
 pub mod ledger;
+pub mod index;
 pub mod registry;
 pub mod kafka;
 pub mod worker;

@@ -157,6 +157,21 @@ pub struct LedgerArgs {
 pub enum LedgerCommand {
     List(LedgerListArgs),
     Init(LedgerInitArgs),
+    Sync(LedgerSyncArgs),
+}
+
+/// Make the rows of the index anew from the ledger
+///
+/// Needs `[index] url`. Everything else goes on meanwhile; who asks the index may miss rows of a partition that is in work.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor ledger sync --config secor.toml
+  secor ledger sync clicks:3                           # one partition")]
+pub struct LedgerSyncArgs {
+    /// Only this topic, or this partition of it
+    #[arg(value_name = "TOPIC[:PARTITION]", value_parser = target::parse_topic)]
+    pub target: Option<Target>,
 }
 
 /// Create the ledger; where the store can't create exclusively, nothing else does

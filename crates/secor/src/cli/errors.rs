@@ -10,6 +10,7 @@ use std::io;
 use std::process::ExitCode;
 
 use crate::config::ConfigErrors;
+use crate::index::IndexError;
 use crate::kafka::{self, KafkaError};
 use crate::ledger::LedgerError;
 use crate::registry::{RegistryError, RegistrySetupError};
@@ -219,6 +220,20 @@ impl From<LedgerError> for CliError {
             _ => Class::Refused,
         };
         Self::caused_by(class, &error).with_hint(error.hint())
+    }
+}
+
+impl From<IndexError> for CliError {
+    fn from(error: IndexError) -> Self {
+        match error {
+            IndexError::Sql(error) => {
+                Self::caused_by(sql_class(&error), &error).while_doing("index").with_hint(error.hint())
+            }
+            IndexError::Ledger(error) => error.into(),
+            IndexError::Store(error) => error.into(),
+            IndexError::Foreign(_) => Self::caused_by(Class::Configuration, &error)
+                .with_hint("`secor ledger sync` makes the rows of the index anew"),
+        }
     }
 }
 

@@ -8,10 +8,11 @@ use secor_core::ids::TopicPartition;
 use secor_core::manifest::{Entry, Kind};
 use serde_json::json;
 
-use super::args::{LedgerArgs, LedgerCommand, LedgerInitArgs, LedgerListArgs};
+use super::args::{LedgerArgs, LedgerCommand, LedgerInitArgs, LedgerListArgs, LedgerSyncArgs};
 use super::errors::{Class, CliError};
 use crate::audit::align;
 use crate::config::Config;
+use crate::index::{Index, IndexError};
 use crate::ledger::{ChainHead, Ledger, LedgerError};
 use crate::service::settings;
 use crate::store::{self, Store};
@@ -22,6 +23,7 @@ pub async fn run(args: &LedgerArgs, config: &Config, out: &mut dyn Write) -> Res
     let store = store::open(&settings::store(config))?;
     match &args.command {
         LedgerCommand::List(args) => list(args, &Ledger::open(store, &config.ledger).await?, out).await,
+        LedgerCommand::Sync(args) => sync(args, &Ledger::open(store, &config.ledger).await?, config, out).await,
         LedgerCommand::Init(LedgerInitArgs {}) => init(store, config, out).await,
     }
 }
@@ -36,6 +38,34 @@ async fn init(store: Arc<dyn Store>, config: &Config, out: &mut dyn Write) -> Re
         None => (Ledger::init(store, &config.ledger).await?, "created"),
     };
     writeln!(out, "ledger {} in {} for {}: {word}", ledger.identity().ledger, ledger.place(), ledger.store())?;
+    Ok(())
+}
+
+/// One line for each topic partition.
+async fn sync(args: &LedgerSyncArgs, ledger: &Ledger, config: &Config, out: &mut dyn Write) -> Result<(), CliError> {
+    let Some(url) = &config.index.url else {
+        let what = "the configuration has no index";
+        return Err(CliError::new(Class::Configuration, what).with_hint("set `url` in `[index]`"));
+    };
+    let index = Index::new(url).map_err(IndexError::from)?;
+    let topics = match &args.target {
+        Some(target) => {
+            known_topic(ledger, &target.topic).await?;
+            vec![target.topic.clone()]
+        }
+        None => ledger.topics().await?,
+    };
+    for topic in topics {
+        let mut partitions = partitions(ledger, &topic).await?;
+        if let Some(only) = args.target.as_ref().and_then(|target| target.partition) {
+            partitions.retain(|partition| *partition == only);
+        }
+        for partition in partitions {
+            let tp = TopicPartition::new(topic.as_str(), partition);
+            let synced = index.sync(ledger, &tp).await?;
+            writeln!(out, "{tp}: {} batches, {} files", synced.batches, synced.files)?;
+        }
+    }
     Ok(())
 }
 

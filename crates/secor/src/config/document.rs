@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use secor_core::shape::{BadRecords, InputFormat, JsonValue, MessageFraming, Output, ThriftProtocol, Timestamp};
 
 use super::schema_registry::RegistryTable;
-use super::{Admin, Kafka, Ledger, Limits, OnRefused, OnTopicRecreated, Store, Workers};
+use super::{Admin, Index, Kafka, Ledger, Limits, OnRefused, OnTopicRecreated, Store, Workers};
 
 /// The whole file.
 #[derive(Debug, Deserialize)]
@@ -21,6 +21,7 @@ pub(super) struct Document {
     pub kafka: Kafka,
     pub store: Store,
     pub ledger: Ledger,
+    pub index: Index,
     pub staging: StagingTable,
     pub limits: Limits,
     pub workers: Workers,

@@ -1,16 +1,19 @@
-//! Keys of `[ledger]` that go together, and what the url of a database looks like.
+//! Keys of `[ledger]` and `[index]` that go together, and what the url of a database looks like.
 //!
 //! A password is part of the url, so no message shows more of it than its scheme.
 
 use secor_core::manifest::Arbiter;
 use url::Url;
 
-use super::Ledger;
 use super::tree::Findings;
+use super::{Index, Ledger};
 
 const HINT: &str = "write \"postgres://user:password@host/database\", \"mysql://user:password@host/database\" or \"sqlite:///folder/file.db\"";
 
-pub(super) fn apply(ledger: &Ledger, findings: &mut Findings) {
+pub(super) fn apply(ledger: &Ledger, index: &Index, findings: &mut Findings) {
+    if let Some(Err(why)) = index.url.as_ref().map(|url| database_url(url.expose())) {
+        findings.contradiction(&["index.url"], "not valid", why, HINT);
+    }
     match (ledger.arbiter, &ledger.url) {
         (Arbiter::Sql, None) => {
             findings.contradiction(&["ledger.type", "ledger.url"], "has no database", "`ledger.url` is missing", HINT)
@@ -33,7 +36,7 @@ pub(super) fn apply(ledger: &Ledger, findings: &mut Findings) {
 }
 
 /// Why it is none.
-pub(super) fn database_url(text: &str) -> Result<(), String> {
+fn database_url(text: &str) -> Result<(), String> {
     let Some((scheme, rest)) = text.split_once("://") else {
         return Err("it is not the URL of a database".to_owned());
     };

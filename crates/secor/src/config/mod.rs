@@ -66,6 +66,7 @@ pub struct Config {
     pub kafka: Kafka,
     pub store: Store,
     pub ledger: Ledger,
+    pub index: Index,
     pub staging: Staging,
     pub limits: Limits,
     pub workers: Workers,
@@ -127,6 +128,14 @@ pub struct Ledger {
     #[serde(rename = "type")]
     pub arbiter: Arbiter,
     /// Of the database, for [`Arbiter::Sql`].
+    pub url: Option<Secret>,
+}
+
+/// The offset-range index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Index {
+    /// Of its database; `None`: there is no index.
     pub url: Option<Secret>,
 }
 

@@ -57,7 +57,7 @@ pub(super) fn apply(file: &Path, tree: Tree, environment: &dyn Environment) -> R
     }
     document.schemas.registry.check(&document.archives, &mut findings);
     store_rules::apply(&document.store, &mut findings);
-    ledger_rules::apply(&document.ledger, &mut findings);
+    ledger_rules::apply(&document.ledger, &document.index, &mut findings);
     let mut store = document.store;
     store.url = store.url.trim_end_matches('/').to_owned();
     let staging = staging(document.staging, &store, &mut findings);
@@ -73,6 +73,7 @@ pub(super) fn apply(file: &Path, tree: Tree, environment: &dyn Environment) -> R
         staging,
         store,
         ledger: document.ledger,
+        index: document.index,
         limits: document.limits,
         workers: document.workers,
         admin: document.admin,

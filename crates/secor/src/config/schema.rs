@@ -97,6 +97,7 @@ pub(super) const SECTIONS: &[Section] = &[
         doc: "For `swift://` only. One login: `user` and `password`, an application credential, or a `token`.",
     },
     Section { path: "ledger", doc: "Where it is recorded what is archived." },
+    Section { path: "index", doc: "A table of all files in a database, for questions in SQL: `docs/sql-ledger.md`." },
     Section { path: "staging", doc: "Where open batches spill to." },
     Section { path: "limits", doc: "Hard bounds of the process, kept by early cuts and by pausing fetch." },
     Section { path: "workers", doc: "Threads that decode, encode and compress." },
@@ -115,12 +116,8 @@ pub(super) const SECTIONS: &[Section] = &[
 ];
 
 /// Known words of later versions: path (with everything below it) and what it is for.
-pub(super) const LATER: &[(&str, &str)] = &[
-    ("index", "the offset-range index"),
-    ("catalog", "table catalogs"),
-    ("metrics", "metrics other than Prometheus'"),
-    ("archive.transform", "plug-ins"),
-];
+pub(super) const LATER: &[(&str, &str)] =
+    &[("catalog", "table catalogs"), ("metrics", "metrics other than Prometheus'"), ("archive.transform", "plug-ins")];
 
 const MAX: u64 = i64::MAX as u64;
 const SECOND_MS: u64 = 1_000;
@@ -228,6 +225,13 @@ const PROCESS_KEYS: &[Key] = &[
         Fallback::Absent("none"),
         "For `sql`: `postgres://user:password@host/database`, `mysql://...` (MariaDB too) or `sqlite:///folder/file.db`, \
          with the parameters of sqlx such as `?sslmode=verify-full&sslrootcert=/etc/ca.pem`. Always the primary.",
+    ),
+    key(
+        "index.url",
+        Kind::Secret,
+        Fallback::Absent("no index"),
+        "Fed after each batch, with either type of ledger; the same urls as for `ledger.url`, also the same database. It \
+         never decides anything, and archiving does not wait for it.",
     ),
     key(
         "staging.path",

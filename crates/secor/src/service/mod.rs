@@ -30,6 +30,7 @@ use secor_core::partition::{Errand, Note};
 pub use status::{Overview, RefusalRow, Registry, Row};
 
 use crate::config::{Config, OnRefused};
+use crate::index::{Feeder, Index};
 use crate::kafka::{self, BadPattern, Consumer, KafkaError, TopicSelection};
 use crate::ledger::{Ledger, LedgerError};
 use crate::registry::{RegistrySetupError, SchemaRegistry};
@@ -52,6 +53,8 @@ pub const KAFKA_TIMEOUT: Duration = Duration::from_secs(30);
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 /// After `shutdown_timeout`, how long the last bits may take.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(5);
+/// At the end, how long the index may take for the last batches.
+const INDEX_PATIENCE: Duration = Duration::from_secs(5);
 
 /// What a run is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,6 +173,7 @@ impl Service {
         if !self.consumer.is_finished() {
             outcome.abandoned = self.leave().await;
         }
+        self.world.index.drained(INDEX_PATIENCE).await;
         outcome.notes = self.world.registry.take_notes();
         self.world.command(Command::Close);
         let Self { world, pool, consumer, .. } = self;
@@ -329,7 +333,11 @@ async fn populate(
     }
     let schemas = config.schema_registry.as_ref().map(SchemaRegistry::new).transpose()?;
     let handle = consumer.handle();
-    let parts = Parts { config: Arc::clone(config), common, ledger, budget, registry, schemas, handle, until };
+    let index = match &config.index.url {
+        Some(url) => Feeder::start(Index::new(url).map_err(LedgerError::from)?, ledger.clone()),
+        None => Feeder::default(),
+    };
+    let parts = Parts { config: Arc::clone(config), common, ledger, index, budget, registry, schemas, handle, until };
     Ok((Arc::new(World::new(parts)), consumer))
 }
 

@@ -23,6 +23,7 @@ use super::status::Registry;
 use super::trouble::Trouble;
 use super::uploads::Uploads;
 use crate::config::{Config, Start};
+use crate::index::Feeder;
 use crate::kafka::{self, Handle, KafkaError, Waker};
 use crate::ledger::{EntryCreation, Ledger, ResolutionCreation};
 use crate::registry::SchemaRegistry;
@@ -40,6 +41,7 @@ pub(super) struct World {
     pub config: Arc<Config>,
     pub common: Common,
     pub ledger: Ledger,
+    pub index: Feeder,
     pub store: Arc<dyn Store>,
     pub budget: Arc<Budget>,
     pub shapes: BTreeMap<ConfigHash, Arc<Shape>>,
@@ -63,6 +65,7 @@ pub(super) struct Parts {
     pub config: Arc<Config>,
     pub common: Common,
     pub ledger: Ledger,
+    pub index: Feeder,
     pub budget: Arc<Budget>,
     pub registry: Arc<Registry>,
     pub schemas: Option<SchemaRegistry>,
@@ -77,7 +80,7 @@ pub(super) struct Hands(pub Arc<World>);
 
 impl World {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { config, common, ledger, budget, registry, schemas, handle, until } = parts;
+        let Parts { config, common, ledger, index, budget, registry, schemas, handle, until } = parts;
         let shapes = config.archives.iter().map(|archive| (archive.shape.stored().0, Arc::clone(&archive.shape)));
         Self {
             shapes: shapes.collect(),
@@ -86,6 +89,7 @@ impl World {
             config,
             common,
             ledger,
+            index,
             budget,
             geneses: Geneses::default(),
             grants: Grants::default(),
@@ -341,6 +345,7 @@ impl Outside for Hands {
             return;
         };
         let (world, tp) = (Arc::clone(&self.0), from.topic_partition.clone());
+        world.index.complete(&tp, offset);
         let commit = kafka::Committed { offset, leader_epoch, metadata: metadata.to_string() };
         // taken before the task runs, so that commits keep their order and the end of the epoch waits for this one
         let turn = Arc::clone(&grant.commits).try_lock_owned();
