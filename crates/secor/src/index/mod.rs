@@ -3,7 +3,7 @@
 //!
 //! It never arbitrates and never blocks: the ledger knows all of it, the index is a copy. [`Feeder`] adds the rows of a
 //! batch after it is complete; what it can't add now it adds later, by following the chain from where the rows end.
-//! [`sync`] makes the rows anew from the ledger.
+//! [`Index::sync`] makes the rows anew from the ledger.
 //!
 //! Persisted: the tables, versioned as the ledger's are ([`crate::ledger::schema`]).
 //!
