@@ -81,7 +81,7 @@ fn every_type_of_column_comes_back_as_it_went_in() {
         "f":0.1,"d":1e300,"dec":"-12.5","s":"gr\u00fc\u00dfe \"q\"","j":{"a": [1, 2]},"b":"/wA=","day":"2000-02-29",
         "at":"1969-12-31T23:59:59.999999999Z","clock":"2026-03-29T02:30:00.25","tags":["a",null,""],
         "counts":{"b":2,"a":null,"b":3},"place":{"odd name":"x","y":1},"id":-9007199254740993} "#;
-    let sparse = r#"{"id":0,"tags":[],"counts":{},"place":null,"at":1700000000123,"day":null}"#;
+    let sparse = r#"{"id":0,"tags":[],"counts":{},"place":null,"at":1700000000123,"day":null,"dec":0.05}"#;
     let read = through_a_file(json(), ALL_TYPES, &[Some(full.as_bytes()), Some(sparse.as_bytes())]);
     let full: serde_json::Value = serde_json::from_str(&read[0]).expect("JSON");
     let expected = serde_json::json!({
@@ -93,6 +93,7 @@ fn every_type_of_column_comes_back_as_it_went_in() {
     assert_eq!(full, expected);
     let sparse: serde_json::Value = serde_json::from_str(&read[1]).expect("JSON");
     assert_eq!((&sparse["at"], &sparse["tags"]), (&"2023-11-14T22:13:20.123Z".into(), &serde_json::json!([])));
+    assert_eq!(sparse["dec"], "0.05");
     assert!(sparse["place"].is_null() && sparse["s"].is_null());
 }
 
