@@ -18,16 +18,16 @@
 //! `column/*` are the types, `rle` the encodings of integers, bytes and bits, `stream` the compressed chunks, `proto` the
 //! messages, `statistics` and `bloom` what readers skip by.
 
+mod size;
+mod proto;
+mod compress;
+mod stream;
+mod rle;
+mod dictionary;
+mod statistics;
 mod bloom;
 mod column;
-mod compress;
-mod dictionary;
-mod proto;
-mod rle;
 mod schema;
-mod size;
-mod statistics;
-mod stream;
 mod writer;
 
 pub use column::holds_timestamp;

@@ -278,5 +278,4 @@ fn has_types_of(batch: &RecordBatch, schema: &Schema) -> bool {
 }
 
 #[cfg(test)]
-#[path = "writer_tests.rs"]
 mod tests;

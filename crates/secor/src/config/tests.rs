@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use secor_core::json::canonical_json;
 use secor_core::shape::{Compression, InputFormat, TimestampSource};
 
 use super::schema::{self, Fallback, Kind};
@@ -138,6 +139,20 @@ fn the_example_of_the_design_is_read_in_full() {
     assert_eq!(archive.shape.output.compression, Compression::Gzip);
     assert_eq!(archive.flush.every_ms, Some(900_000));
     assert_eq!(archive.flush.age_ms_max, None);
+}
+
+/// A manifest names its shape by the hash of these bytes: a key that is added later is left out where it has its default.
+#[test]
+fn shapes_keep_the_bytes_that_they_had() {
+    let golden = [
+        (MINIMAL, include_bytes!("testdata/shape_minimal.json").as_slice()),
+        (FULL, include_bytes!("testdata/shape_full.json")),
+    ];
+    for (text, bytes) in golden {
+        let config = parse(text).expect("a correct file");
+        let written = canonical_json(&config.archives[0].shape);
+        assert_eq!(String::from_utf8_lossy(&written), String::from_utf8_lossy(bytes));
+    }
 }
 
 #[test]
