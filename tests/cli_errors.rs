@@ -266,7 +266,6 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("size-bad", archive("[limits]\nmemory = \"lots\"")),
         ("memory-small", archive("[limits]\nmemory = \"1MiB\"")),
         ("word-unknown", archive("output = { compression = \"gzipp\" }")),
-        ("format-later", archive("output = { format = \"orc\" }")),
         ("store-unknown", swap("file:///tmp", "ftp://bucket")),
         ("swift-no-login", swap("file:///tmp", "swift://container")),
         ("ledger-without-url", archive("[ledger]\ntype = \"sql\"")),

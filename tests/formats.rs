@@ -15,7 +15,7 @@ const RECORDS: i64 = 400;
 const TIME_MS: i64 = 951_868_799_999;
 
 /// Topic, its archive's keys, and what the format keeps beside the value.
-const ARCHIVES: [(&str, &str, &[&str]); 7] = [
+const ARCHIVES: [(&str, &str, &[&str]); 8] = [
     ("formats_text", r#"output = { compression = "lzo" }"#, &[]),
     ("formats_json", r#"output = { format = "json", compression = "snappy", framing = "stream" }"#, &["null"]),
     ("formats_csv", r#"output = { format = "csv", columns = ["id", "text"], compression = "bzip2" }"#, &[]),
@@ -38,6 +38,11 @@ const ARCHIVES: [(&str, &str, &[&str]); 7] = [
         "formats_columns",
         r#"output = { format = "parquet", compression = "brotli", schema = "text string, id int" }"#,
         &[],
+    ),
+    (
+        "formats_orc",
+        r#"output = { format = "orc", content = "envelope", compression = "zstd" }"#,
+        &["null", "offset", "timestamp", "key", "headers"],
     ),
 ];
 

@@ -180,7 +180,7 @@ const CODECS: [NamedCodec; 11] = [
 /// Name for the Python program, for the table, extension, file of what is expected, output.
 type Format = (&'static str, &'static str, &'static str, &'static str, Output);
 
-fn formats() -> [Format; 10] {
+fn formats() -> [Format; 11] {
     let columns = ["id", "text", "time", "x.y"].map(str::to_owned).to_vec();
     let base64 = EnvelopeBytes::Base64;
     let base64 = Output { envelope_key: base64, envelope_value: base64, envelope_headers: base64, ..Output::default() };
@@ -207,6 +207,7 @@ fn formats() -> [Format; 10] {
             envelope(OutputFormat::Parquet, Output { row_group_rows: 1_000, ..Output::default() }),
         ),
         ("parquet_columns", "`parquet` columns", "parquet", "columns.jsonl", columns_of),
+        ("orc", "`orc` envelope", "orc", "envelopes.jsonl", envelope(OutputFormat::Orc, Output::default())),
         ("sequence_block", "`sequence` by blocks", "seq", "", sequence(SequenceCompression::Block)),
         ("sequence_record", "`sequence` by records", "seq", "", sequence(SequenceCompression::Record)),
     ]
@@ -218,6 +219,7 @@ fn is_tried(format: &str, codec: &str, framing: Option<&str>) -> bool {
     match format {
         "text" => codec != "brotli",
         "parquet" | "parquet_columns" => !matches!(codec, "bzip2" | "deflate" | "lzo") && framing != Some("hadoop"),
+        "orc" => matches!(codec, "none" | "deflate" | "zstd" | "snappy" | "lz4") && framing != Some("hadoop"),
         "avro" => {
             matches!(codec, "none" | "deflate" | "zstd" | "bzip2") || (codec, framing) == ("snappy", Some("hadoop"))
         }
@@ -237,7 +239,7 @@ fn cases() -> Vec<Case> {
             let framing = framing.filter(|_| format == "text");
             // DuckDB goes by the end of the name
             let end = match codec {
-                "gzip" if !matches!(extension, "seq" | "parquet") => ".gz",
+                "gzip" if !matches!(extension, "seq" | "parquet" | "orc") => ".gz",
                 "zstd" if extension == "txt" || extension == "json" || extension == "csv" => ".zst",
                 _ => "",
             };

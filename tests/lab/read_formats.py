@@ -25,7 +25,9 @@ import fastavro
 import pyarrow
 import pyarrow.csv
 import pyarrow.json
+import pyarrow.orc
 import pyarrow.parquet
+import pyorc
 import snappy
 
 PROGRAMS = {"gzip": ["gzip", "-dc"], "zstd": ["zstd", "-qdc"], "bzip2": ["bzip2", "-dc"], "lzo": ["lzop", "-dc"],
@@ -210,6 +212,16 @@ def duckdb_parquet_envelopes(path):
     return avro_envelopes(dict(zip(names, row)) for row in result.fetchall())
 
 
+def arrow_orc_envelopes(path):
+    return avro_envelopes(pyarrow.orc.read_table(str(path)).to_pylist())
+
+
+def pyorc_envelopes(path):
+    with open(path, "rb") as file:
+        rows = list(pyorc.Reader(file, struct_repr=pyorc.StructRepr.DICT))
+    return avro_envelopes(rows)
+
+
 # --- columns of values, as texts and numbers that JSON has
 
 NAMES = ["id", "text", "time", "x", "ok", "small", "real", "big", "amount", "day", "counts", "bytes"]
@@ -269,6 +281,9 @@ def readers(item):
     elif format == "parquet_columns":
         yield "pyarrow", arrow_parquet_columns, rows_of(expected)
         yield "DuckDB", duckdb_parquet_columns, rows_of(expected)
+    elif format == "orc":
+        yield "pyarrow", arrow_orc_envelopes, rows_of(expected)
+        yield "pyorc", pyorc_envelopes, rows_of(expected)
 
 
 def difference(found, expected):

@@ -232,6 +232,7 @@ pub fn extension(output: &Output) -> Cow<'_, str> {
         // the codec is within the file
         OutputFormat::Avro => Cow::Borrowed(".avro"),
         OutputFormat::Parquet => Cow::Borrowed(".parquet"),
+        OutputFormat::Orc => Cow::Borrowed(".orc"),
     }
 }
 

@@ -283,6 +283,8 @@ pub enum OutputFormat {
     Avro,
     /// Apache Parquet.
     Parquet,
+    /// Apache ORC.
+    Orc,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -295,7 +297,7 @@ pub enum Compression {
     Snappy,
     Lz4,
     Bzip2,
-    /// zlib's format, RFC 1950; within Avro RFC 1951.
+    /// zlib's format, RFC 1950; within Avro and ORC RFC 1951.
     Deflate,
     /// As the program `lzop` writes it.
     Lzo,

@@ -63,7 +63,7 @@ pub(crate) struct Pending {
 pub(crate) fn codec(output: &Output) -> Option<Box<dyn BlockCodec>> {
     let level = output.level;
     Some(match (output.compression, output.format, output.effective_framing()) {
-        (Compression::None, ..) | (_, OutputFormat::Parquet, _) => return None,
+        (Compression::None, ..) | (_, OutputFormat::Parquet | OutputFormat::Orc, _) => return None,
         (Compression::Gzip, ..) => Box::new(deflate::Gzip::new(level)),
         (Compression::Zstd, ..) => Box::new(zstd::Zstd::new(level)),
         (Compression::Bzip2, ..) => Box::new(bzip2::Bzip2::new(level)),

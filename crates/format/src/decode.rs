@@ -1,7 +1,7 @@
 //! Reading archived files back: for people, for `verify --deep`, and to settle a file by its content.
 //!
-//! Streaming and bounded: a reader holds one record, or one block of a SequenceFile; a Parquet file, which is read from
-//! its end, it holds whole. What is read may be damaged in any
+//! Streaming and bounded: a reader holds one record, or one block of a SequenceFile; a Parquet or ORC file, which is
+//! read from its end, it holds whole. What is read may be damaged in any
 //! way: no length in it is believed before its bytes are there, and nothing above [`RECORD_BYTES_MAX`] is.
 //!
 //! A format gives back what it kept ([`Kept`]) and no more. Deliberately absent: guessing a format from bytes or names.
@@ -20,6 +20,7 @@ mod compressed;
 mod dead_letter;
 mod envelope;
 mod lines;
+mod orc;
 mod parquet;
 mod sequence;
 #[cfg(test)]
@@ -113,6 +114,7 @@ enum Body<'r> {
     Sequence(Box<sequence::SequenceReader<'r>>),
     Avro(Box<avro::AvroReader<'r>>),
     Parquet(Box<parquet::ParquetReader<'r>>),
+    Orc(Box<orc::OrcReader<'r>>),
 }
 
 /// A failure that does not know its record yet.
@@ -145,6 +147,7 @@ pub fn read_file<'r>(output: &Output, dead_letters: bool, input: impl Read + 'r)
         (OutputFormat::Parquet, _) => {
             Body::Parquet(Box::new(parquet::ParquetReader::new(Box::new(input), output.content)))
         }
+        (OutputFormat::Orc, _) => Body::Orc(Box::new(orc::OrcReader::new(Box::new(input)))),
     };
     FileReader { body, records: 0, is_over: false }
 }
@@ -162,7 +165,8 @@ pub fn kept(output: &Output, dead_letters: bool) -> Kept {
         (OutputFormat::Json, Content::Envelope, _) if output.envelope_value == EnvelopeBytes::Json => {
             Kept { whole: false, ..everything }
         }
-        (OutputFormat::Json, Content::Envelope, _) | (OutputFormat::Avro | OutputFormat::Parquet, ..) => everything,
+        (OutputFormat::Json, Content::Envelope, _)
+        | (OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc, ..) => everything,
         (OutputFormat::Sequence, _, SequenceKey::Offset) => Kept { offset: true, ..nothing },
         (OutputFormat::Sequence, _, SequenceKey::Messagepack) => {
             Kept { offset: true, timestamp: true, key: true, ..nothing }
@@ -249,6 +253,7 @@ impl FileReader<'_> {
             Body::Sequence(reader) => reader.next(archived),
             Body::Avro(reader) => reader.next(archived),
             Body::Parquet(reader) => reader.next(archived),
+            Body::Orc(reader) => reader.next(archived),
         };
         self.is_over = !matches!(read, Ok(true));
         self.records += u64::from(!self.is_over);

@@ -20,6 +20,7 @@ mod csv;
 mod dead_letter;
 mod envelope;
 mod lines;
+mod orc;
 mod parquet;
 mod sequence;
 #[cfg(test)]
@@ -38,6 +39,7 @@ use avro::AvroBody;
 use dead_letter::DeadLetterBody;
 use envelope::EnvelopeBody;
 use lines::LinesBody;
+use orc::OrcBody;
 use parquet::ParquetBody;
 use sequence::SequenceBody;
 
@@ -124,6 +126,7 @@ enum AnyBody {
     Sequence(SequenceBody),
     Avro(AvroBody),
     Parquet(Box<ParquetBody>),
+    Orc(Box<OrcBody>),
     DeadLetters(DeadLetterBody),
 }
 
@@ -174,6 +177,7 @@ impl FileEncoder {
                 let layout = codec.parquet.as_ref().expect("the codec is of the same output");
                 AnyBody::Parquet(Box::new(ParquetBody::new(layout)))
             }
+            (OutputFormat::Orc, _) => AnyBody::Orc(Box::new(OrcBody::new(output))),
         };
         Self::with_body(identity, body)
     }
@@ -276,6 +280,7 @@ macro_rules! each_body {
             AnyBody::Sequence($body) => $call,
             AnyBody::Avro($body) => $call,
             AnyBody::Parquet($body) => $call,
+            AnyBody::Orc($body) => $call,
             AnyBody::DeadLetters($body) => $call,
         }
     };

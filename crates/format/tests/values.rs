@@ -179,6 +179,9 @@ fn impossible_outputs_are_told_with_their_keys() {
         (envelope(of(parquet, Brotli)), ""),
         (envelope(of(parquet, Deflate)), "output.compression"),
         (level(10, envelope(of(parquet, Gzip))), "output.level"),
+        (of(OutputFormat::Orc, None), "output.content"),
+        (envelope(of(OutputFormat::Orc, Deflate)), ""),
+        (envelope(of(OutputFormat::Orc, Gzip)), "output.compression"),
         (of(text, Brotli), "output.compression"),
         (
             Output { bloom_filters: vec!["headers".to_owned()], ..envelope(of(parquet, None)) },

@@ -97,7 +97,8 @@ fn output(choice: u8, compression: u8) -> Output {
         0..8 if choice & 1 == 0 => OutputFormat::Text,
         0..8 => OutputFormat::Sequence,
         8..=63 => OutputFormat::Avro,
-        _ => OutputFormat::Parquet,
+        64..=127 => OutputFormat::Parquet,
+        _ => OutputFormat::Orc,
     };
     let compression = COMPRESSIONS[usize::from(compression) % COMPRESSIONS.len()];
     Output {
@@ -106,7 +107,7 @@ fn output(choice: u8, compression: u8) -> Output {
         // quick ones: the size of the result is not what is tried
         level: LEVELLED.contains(&compression).then_some(1),
         delimiter: DELIMITERS[usize::from(choice >> 1) % DELIMITERS.len()].to_owned(),
-        content: if matches!(format, OutputFormat::Avro | OutputFormat::Parquet) {
+        content: if matches!(format, OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc) {
             Content::Envelope
         } else {
             Content::Value

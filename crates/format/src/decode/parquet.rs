@@ -127,7 +127,7 @@ impl Open {
 }
 
 /// Runs a piece of the library, for which damaged bytes may be a reason to panic.
-fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Fault> {
+pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Fault> {
     IN_LIBRARY.set(true);
     // what was half read is not looked at again: the reader is over after an error
     let done = catch_unwind(AssertUnwindSafe(read));

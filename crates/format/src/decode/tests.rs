@@ -12,7 +12,7 @@ fn output(format: OutputFormat, compression: Compression, sequence_key: Sequence
     Output { format, compression, sequence_key, ..Output::default() }
 }
 
-/// The golden files with what they are; `golden.py` and `golden_formats.py` made them, those of Parquet the encoder.
+/// The golden files with what they are; `golden.py` and `golden_formats.py` made them, those of Parquet and ORC the encoder.
 fn goldens() -> Vec<(&'static str, Output, bool, &'static [u8])> {
     use Compression::{Bzip2, Deflate, Gzip, Lz4, Lzo, None, Snappy, Zstd};
     use SequenceKey::{Messagepack, Offset};
@@ -62,6 +62,11 @@ fn goldens() -> Vec<(&'static str, Output, bool, &'static [u8])> {
         ("snappy", envelope(OutputFormat::Parquet), false, include_bytes!("../../testdata/envelope_snappy.parquet")),
         ("lz4", envelope(OutputFormat::Parquet), false, include_bytes!("../../testdata/envelope_lz4.parquet")),
         ("brotli", envelope(OutputFormat::Parquet), false, include_bytes!("../../testdata/envelope_brotli.parquet")),
+        ("orc", envelope(OutputFormat::Orc), false, include_bytes!("../../testdata/envelope.orc")),
+        ("zlib", envelope(OutputFormat::Orc), false, include_bytes!("../../testdata/envelope_deflate.orc")),
+        ("snappy", envelope(OutputFormat::Orc), false, include_bytes!("../../testdata/envelope_snappy.orc")),
+        ("lz4", envelope(OutputFormat::Orc), false, include_bytes!("../../testdata/envelope_lz4.orc")),
+        ("zstd", envelope(OutputFormat::Orc), false, include_bytes!("../../testdata/envelope_zstd.orc")),
     ]
 }
 
@@ -228,6 +233,7 @@ fn all_outputs() -> Vec<Output> {
             all.push(Output { envelope_value: EnvelopeBytes::Base64, ..envelope.clone() });
             all.push(envelope);
             all.push(Output { content: Content::Envelope, ..output(OutputFormat::Avro) });
+            all.push(Output { content: Content::Envelope, ..output(OutputFormat::Orc) });
             let parquet = Output { content: Content::Envelope, ..output(OutputFormat::Parquet) };
             let (row_group_rows, row_group_bytes) = (700, 150_000);
             all.push(Output { row_group_rows, bloom_filters: vec!["key".to_owned()], ..parquet.clone() });
@@ -266,8 +272,9 @@ fn pending_memory_is_bounded_and_closing_blocks_early_keeps_the_content() {
         let hurried = long_file(&output, |i, encoder, codec, out| {
             if i % 500 == 499 {
                 encoder.flush_block(codec, out);
-                // what the footer will say stays, and what is not worth a row group
-                let left = if output.format == OutputFormat::Parquet { 160 << 10 } else { 0 };
+                // what the footer will say stays, and what is not worth a row group or a stripe
+                let is_columnar = matches!(output.format, OutputFormat::Parquet | OutputFormat::Orc);
+                let left = if is_columnar { 160 << 10 } else { 0 };
                 assert!(encoder.buffered_bytes() <= left);
             }
         });

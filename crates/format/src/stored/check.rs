@@ -76,11 +76,17 @@ fn check_content(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, Str
             "values in Avro files need a schema, and no input has one".to_owned(),
             "set `content = \"envelope\"`",
         ),
-        (OutputFormat::Json | OutputFormat::Avro | OutputFormat::Parquet, _) | (_, Content::Value) => {}
+        (OutputFormat::Orc, Content::Value) => fault(
+            "output.content",
+            "values in ORC files need columns, and none can be given".to_owned(),
+            "set `content = \"envelope\"`",
+        ),
+        (OutputFormat::Json | OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc, _)
+        | (_, Content::Value) => {}
         (OutputFormat::Text | OutputFormat::Csv | OutputFormat::Sequence, Content::Envelope) => fault(
             "output.content",
-            "only `json`, `avro` and `parquet` have an envelope".to_owned(),
-            "set `format = \"json\"`, `\"avro\"` or `\"parquet\"`, or leave `content` out",
+            "only `json`, `avro`, `parquet` and `orc` have an envelope".to_owned(),
+            "set `format = \"json\"`, `\"avro\"`, `\"parquet\"` or `\"orc\"`, or leave `content` out",
         ),
     }
     for (key, how) in
@@ -121,6 +127,12 @@ fn check_compression(output: &Output, fault: &mut dyn FnMut(&str, String, &str))
             fault("output.compression", "Parquet has no such codec".to_owned(), "zstd, snappy, gzip, lz4 or brotli")
         }
         OutputFormat::Parquet => {}
+        OutputFormat::Orc if matches!(compression, Compression::Gzip | Bzip2 | Lzo | Compression::Brotli) => fault(
+            "output.compression",
+            "ORC has no such codec".to_owned(),
+            "deflate (which is what gzip holds), zstd, snappy or lz4",
+        ),
+        OutputFormat::Orc => {}
         _ if compression == Compression::Brotli => fault(
             "output.compression",
             "only Parquet has brotli here".to_owned(),
@@ -135,7 +147,7 @@ fn check_compression(output: &Output, fault: &mut dyn FnMut(&str, String, &str))
             let message = "only `snappy` and `lz4` can be framed in two ways".to_owned();
             fault("output.framing", message, "leave it out");
         }
-        (Some(_), OutputFormat::Avro | OutputFormat::Parquet) => {
+        (Some(_), OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc) => {
             fault("output.framing", "such a file has its own blocks".to_owned(), "leave it out");
         }
         (Some(Framing::Stream), OutputFormat::Sequence) => {

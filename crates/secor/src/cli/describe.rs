@@ -214,6 +214,7 @@ fn output(output: &Output) -> String {
         (OutputFormat::Avro, _) => "whole records in Avro files".to_owned(),
         (OutputFormat::Parquet, Content::Envelope) => "whole records in Parquet files".to_owned(),
         (OutputFormat::Parquet, Content::Value) => "columns of values in Parquet files".to_owned(),
+        (OutputFormat::Orc, _) => "whole records in ORC files".to_owned(),
     };
     let level = output.level.map(|level| format!(" level {level}")).unwrap_or_default();
     let compression = match output.compression {
@@ -229,7 +230,12 @@ fn output(output: &Output) -> String {
     };
     let by = match (output.format, output.sequence_compression) {
         (
-            OutputFormat::Text | OutputFormat::Json | OutputFormat::Csv | OutputFormat::Avro | OutputFormat::Parquet,
+            OutputFormat::Text
+            | OutputFormat::Json
+            | OutputFormat::Csv
+            | OutputFormat::Avro
+            | OutputFormat::Parquet
+            | OutputFormat::Orc,
             _,
         ) => "",
         (OutputFormat::Sequence, SequenceCompression::Block) => " by blocks",

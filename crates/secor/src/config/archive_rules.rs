@@ -240,6 +240,7 @@ fn format_word(format: OutputFormat) -> &'static str {
         OutputFormat::Sequence => "sequence",
         OutputFormat::Avro => "avro",
         OutputFormat::Parquet => "parquet",
+        OutputFormat::Orc => "orc",
     }
 }
 

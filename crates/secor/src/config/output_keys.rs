@@ -9,23 +9,23 @@ const STRING: Fallback = Fallback::Toml("\"string\"");
 pub(super) const OUTPUT_KEYS: &[Key] = &[
     shaping(
         "archive.output.format",
-        Kind::Word { words: &["text", "json", "csv", "sequence", "avro", "parquet"], later: &["orc"] },
+        word(&["text", "json", "csv", "sequence", "avro", "parquet", "orc"]),
         Fallback::Toml("\"text\""),
-        "Values with a delimiter; JSON lines; CSV from fields; Hadoop SequenceFiles; Avro container files; Parquet. \
+        "Values with a delimiter; JSON lines; CSV from fields; Hadoop SequenceFiles; Avro container files; Parquet; ORC. \
          [Formats](formats.md) says what each keeps of a record.",
     ),
     shaping(
         "archive.output.content",
         word(&["value", "envelope"]),
         Fallback::Toml("\"value\""),
-        "Of `json`, `avro` and `parquet`. `envelope`: offset, timestamp, key, headers and value, so that nothing of a record is lost.",
+        "Of `json`, `avro`, `parquet` and `orc`. `envelope`: offset, timestamp, key, headers and value, so that nothing of a record is lost.",
     ),
     shaping(
         "archive.output.compression",
         word(&["none", "gzip", "zstd", "snappy", "lz4", "bzip2", "deflate", "lzo", "brotli"]),
         Fallback::Toml("\"none\""),
         "`lzo` is what the program `lzop` reads. SequenceFiles have all but `lzo`; Avro has `none`, `deflate`, `zstd`, \
-         `snappy`, `bzip2`; Parquet has `none`, `snappy`, `gzip`, `zstd`, `lz4`, and alone `brotli`.",
+         `snappy`, `bzip2`; Parquet has `none`, `snappy`, `gzip`, `zstd`, `lz4`, and alone `brotli`; ORC has `none`, `deflate`, `snappy`, `lz4`, `zstd`.",
     ),
     shaping(
         "archive.output.level",
@@ -139,7 +139,7 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         "archive.output.extension",
         Kind::Text(checks::extension),
         Fallback::Absent(
-            "the format's (`.json`, `.csv`, `.avro`, `.parquet`, none) and the codec's (`.gz`, `.zst` ...)",
+            "the format's (`.json`, `.csv`, `.avro`, `.parquet`, `.orc`, none) and the codec's (`.gz`, `.zst` ...)",
         ),
         "Replaces the extension, with its dot; may be empty.",
     ),

@@ -78,7 +78,7 @@ fn kind(kind: &Kind) -> String {
     match kind {
         Kind::Text(_) => "text".to_owned(),
         Kind::Secret => "secret text".to_owned(),
-        Kind::Word { words, .. } => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
+        Kind::Word(words) => words.iter().map(|word| format!("`\"{word}\"`")).collect::<Vec<_>>().join(", "),
         Kind::Flag => "`true`, `false`".to_owned(),
         Kind::Integer { min, max } => range("number", *min, *max, |value| value.to_string()),
         Kind::Duration { min, max } => range("duration", *min, *max, units::format_duration),

@@ -27,11 +27,8 @@ pub(super) enum Kind {
     Text(Check),
     /// Text that is never printed.
     Secret,
-    /// One of `words`; `later` are known and refused with that remark.
-    Word {
-        words: &'static [&'static str],
-        later: &'static [&'static str],
-    },
+    /// One of these.
+    Word(&'static [&'static str]),
     Flag,
     Integer {
         min: u64,
@@ -128,7 +125,7 @@ const REQUIRED: Fallback = Fallback::Required;
 const ANY: Kind = Kind::Text(checks::any);
 
 pub(super) const fn word(words: &'static [&'static str]) -> Kind {
-    Kind::Word { words, later: &[] }
+    Kind::Word(words)
 }
 
 pub(super) const fn key(path: &'static str, kind: Kind, fallback: Fallback, doc: &'static str) -> Key {

@@ -228,7 +228,7 @@ fn values_of_the_wrong_kind_are_refused() {
         (MINIMAL.replace("[[archive]]", "[archive]"), "archive: expected [[archive]] tables: found a table"),
         (archive_with("input = \"json\""), "archive[0].input: expected a table: found text (write input = { format"),
         (archive_with("output = { compression = \"gzi\" }"), "not a known word: found `gzi` (did you mean \"gzip\"?"),
-        (archive_with("output = { format = \"orc\" }"), "not in this version: `orc` comes later"),
+        (archive_with("output = { format = \"orcs\" }"), "not a known word: found `orcs` (did you mean \"orc\"?"),
         (archive_with("flush = { at_minute = 60 }"), "out of range: 60 is above 59 (write 59 or less)"),
         (archive_with("flush = { at_minute = -1 }"), "out of range: it is negative or too large"),
         (archive_with("time_zone = \"Mars/Olympus\""), "`Mars/Olympus` is not a known time zone"),
@@ -387,7 +387,7 @@ fn what_is_missing_is_named() {
 #[test]
 fn the_table_of_keys_and_the_structs_agree() {
     for key in schema::keys() {
-        if let Kind::Word { words, .. } = &key.kind {
+        if let Kind::Word(words) = &key.kind {
             for word in *words {
                 assert_word_is_known(key.path, word);
             }

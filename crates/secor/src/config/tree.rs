@@ -221,9 +221,7 @@ impl Reader<'_> {
                 "" => Err(Refusal::why("is empty", "", "write a value, or leave the key out")),
                 text => Ok(Value::from(text)),
             }),
-            (Kind::Word { words, later }, DeValue::String(text)) => {
-                self.judged(shown, text, &span, |text| word(text, words, later))
-            }
+            (Kind::Word(words), DeValue::String(text)) => self.judged(shown, text, &span, |text| word(text, words)),
             (Kind::Flag, DeValue::Boolean(flag)) => Ok(Value::Bool(*flag)),
             (Kind::Integer { min, max }, DeValue::Integer(number)) => {
                 let number = u64::from_str_radix(number.as_str(), number.radix()).ok();
@@ -403,13 +401,10 @@ impl Refusal {
 const DURATION_HINT: &str = "write a number with ms, s, m, h or d: \"15s\", \"1h30m\"";
 const SIZE_HINT: &str = "write a number with a unit: \"200MB\", \"8MiB\"";
 
-fn word(text: &str, words: &[&str], later: &[&str]) -> Result<Value, Refusal> {
+fn word(text: &str, words: &[&str]) -> Result<Value, Refusal> {
     let known = words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
     if words.contains(&text) {
         return Ok(Value::from(text));
-    }
-    if later.contains(&text) {
-        return Err(Refusal::why("not in this version", format!("`{text}` comes later"), format!("write {known}")));
     }
     let hint = match suggest::nearest(text, words.iter().copied()) {
         Some(near) => format!("did you mean \"{near}\"? known are {known}"),
@@ -443,7 +438,7 @@ fn not_a(text: &str, what: &str, hint: &str) -> Refusal {
 
 fn wrong_type(kind: &Kind, found: &DeValue<'_>) -> Refusal {
     let (what, hint) = match kind {
-        Kind::Text(_) | Kind::Secret | Kind::Word { .. } => ("expected text", "write it in quotes"),
+        Kind::Text(_) | Kind::Secret | Kind::Word(_) => ("expected text", "write it in quotes"),
         Kind::Flag => ("expected true or false", "write it without quotes"),
         Kind::Integer { .. } => ("expected a number", "write it without quotes and without a unit"),
         Kind::Duration { .. } => ("expected a duration", DURATION_HINT),

@@ -2,7 +2,7 @@
 //!
 //! There is no manifest to say what the file is. Where a topic of the configuration appears in the path, and the file
 //! has the extension of that archive's output, it is taken for such a file. Else its first bytes decide: a SequenceFile,
-//! an Avro or Parquet file, or text with one of the codecs that can be told; its delimiter is that archive's, or a line feed.
+//! an Avro, Parquet or ORC file, or text with one of the codecs that can be told; its delimiter is that archive's, or a line feed.
 
 use std::io::{Cursor, Read};
 use std::sync::Arc;
@@ -26,6 +26,7 @@ const LZOP: &[u8] = b"\x89LZO";
 const SEQUENCE: &[u8] = b"SEQ";
 const AVRO: &[u8] = b"Obj\x01";
 const PARQUET: &[u8] = b"PAR1";
+const ORC: &[u8] = b"ORC";
 const MAGIC_BYTES_MAX: u64 = 4;
 
 pub(super) async fn print(url: &str, config: &Config, printer: &mut Printer<'_>) -> Result<(), CliError> {
@@ -92,9 +93,10 @@ fn output_of(magic: &[u8], delimiter: String) -> Output {
         magic if magic.starts_with(LZOP) => (OutputFormat::Text, Compression::Lzo),
         magic if magic.starts_with(AVRO) => (OutputFormat::Avro, Compression::None),
         magic if magic.starts_with(PARQUET) => (OutputFormat::Parquet, Compression::None),
+        magic if magic.starts_with(ORC) => (OutputFormat::Orc, Compression::None),
         _ => (OutputFormat::Text, Compression::None),
     };
-    let is_envelope = matches!(format, OutputFormat::Avro | OutputFormat::Parquet);
+    let is_envelope = matches!(format, OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc);
     let content = if is_envelope { Content::Envelope } else { Content::Value };
     Output { format, compression, delimiter, content, ..Output::default() }
 }
