@@ -48,8 +48,6 @@ pub struct PartitionMachine {
     cut_wanted: Option<CutReason>,
     /// Retention has overtaken the position: the log begins here now.
     log_start_passed: Option<Offset>,
-    /// The log was read from where the chain ends: it reaches that far.
-    heard: bool,
     leaving: Option<CutReason>,
 }
 
@@ -225,7 +223,6 @@ impl PartitionMachine {
             open: None,
             cut_wanted: None,
             log_start_passed: None,
-            heard: false,
             leaving: None,
         }
     }
@@ -352,7 +349,6 @@ impl PartitionMachine {
         self.open = None;
         self.cut_wanted = None;
         self.log_start_passed = None;
-        self.heard = false;
     }
 
     fn chain(&self) -> &Chain {

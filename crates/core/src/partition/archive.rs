@@ -36,7 +36,6 @@ impl PartitionMachine {
             return;
         };
         assert!(position >= open.position, "position went back from {} to {position}", open.position);
-        self.heard = true;
         open.position = position;
         open.accumulated = accumulated;
         open.full = full;
@@ -76,11 +75,10 @@ impl PartitionMachine {
         let open = self.open.clone().expect("the archiving phase has an open batch");
         let wanted = self.cut_wanted.take();
         if let Some(until) = self.settings.until {
-            // beyond the goal another process was faster, or the log is shorter than the chain: a fetch will tell
-            if open.start == until || (open.start > until && self.heard) {
+            if open.start >= until {
                 return self.release(out);
             }
-            if open.position >= until && self.heard {
+            if open.position >= until {
                 self.leaving = self.leaving.or(Some(CutReason::UntilEnd));
             }
         }

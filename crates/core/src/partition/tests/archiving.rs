@@ -225,21 +225,6 @@ fn until_end_with_nothing_to_do_leaves_at_once() {
     assert_eq!(rig.answer(Answer::Entry(None)), ["consuming 10", "consume 10", "discard", "release"]);
 }
 
-/// The chain ends at 12 and the log ended at 10 when the run began.
-#[test]
-fn until_end_asks_a_log_that_ends_below_the_chain_why() {
-    let beyond = || {
-        let mut rig = Rig::with(|settings| settings.until = Some(at(10)));
-        rig.tell(Event::Assigned);
-        rig.answer(facts(genesis(12)));
-        rig.answer(Answer::Entry(None));
-        assert_eq!(rig.answer(Answer::Entry(None)), ["consuming 12", "consume 12"]);
-        rig
-    };
-    assert_eq!(beyond().tell(Event::OutOfRange(log(0, 10))), ["discard", "refused log_truncated"]);
-    assert_eq!(beyond().progress(12, 0), ["discard", "release"], "another process was faster");
-}
-
 #[test]
 fn until_end_goes_on_when_another_process_wins_the_slot_with_less() {
     let winner = batch(0, 4);
