@@ -118,6 +118,9 @@ fn every_format_goes_the_whole_way() {
     }
     let secor = Secor::new(|folder| configuration(kafka, folder));
     secor.run(&["run", "--until-end"]).expect_code(0);
+    let index = || secor.run(&["lzo-index"]).expect_code(0).stdout;
+    assert_eq!(index(), "formats_text:0: 3 files, 3 indexes written\n");
+    assert_eq!(index(), "formats_text:0: 3 files, 0 indexes written\n");
     let all = (RECORDS * i64::try_from(ARCHIVES.len()).expect("few")).to_string();
     secor.run(&["verify", "--deep", "--against-kafka", "--expect", &all]).expect_code(0);
     for (topic, _, kept) in ARCHIVES {

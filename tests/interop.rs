@@ -1,8 +1,8 @@
 //! Goal: every output format with every codec is read by programs that we did not write, and the table in
 //! `docs/formats.md` says by which.
 //! Method: records with all that is difficult become one file per format and codec, through the same pipeline and
-//! encoders as in the program. `tests/lab/read_formats.py` (Python libraries, command line tools, DuckDB, Arrow) and two
-//! Java programs (Hadoop, aircompressor, snappy-java, lz4-java) read them and compare. `SECOR_BLESS=1` writes the table.
+//! encoders as in the program. `tests/lab/read_formats.py` (Python libraries, command line tools, DuckDB, Arrow) and three
+//! Java programs (Hadoop, aircompressor, snappy-java, lz4-java, hadoop-lzo) read them and compare. `SECOR_BLESS=1` writes the table.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ use secor_core::shape::{
     BadRecords, Compression, Content, EnvelopeBytes, Framing, Input, InputFormat, Output, OutputFormat,
     SequenceCompression, Shape, Timestamp,
 };
-use secor_format::{Codec, FileEncoder, FileIdentity, Pipeline};
+use secor_format::{Codec, FileEncoder, FileIdentity, Pipeline, lzo_index};
 use serde_json::{Value, json};
 
 const BEGIN: &str = "<!-- what follows is written by `just interop` -->\n";
@@ -55,6 +55,7 @@ fn every_format_and_codec_is_read_by_others() {
     write_expectations(folder.path(), &records, &cases);
     let mut verdicts = read_with_python(folder.path());
     verdicts.extend(read_with_codecs(folder.path(), &cases));
+    verdicts.push(read_with_index(folder.path(), &cases));
     verdicts.extend(read_with_hadoop(folder.path(), &cases, &records));
     let wrong: Vec<_> = verdicts.iter().filter(|(.., verdict)| verdict != "ok").collect();
     assert!(wrong.is_empty(), "{} of {} cells: {wrong:#?}", wrong.len(), verdicts.len());
@@ -381,6 +382,26 @@ fn read_with_codecs(folder: &Path, cases: &[Case]) -> Vec<Verdict> {
     readers.map(|((case, (name, _)), found)| (case.file.clone(), (*name).to_owned(), verdict(found))).collect()
 }
 
+/// A file of `lzop` in splits, as hadoop-lzo finds them by our index, which must be the one that it makes itself.
+fn read_with_index(folder: &Path, cases: &[Case]) -> Verdict {
+    let case = cases.iter().find(|case| (case.format, case.codec) == ("text", "lzo")).expect("it is tried");
+    let file = folder.join("split.lzo");
+    let beside = |extension: &str| folder.join(format!("split.lzo{extension}"));
+    fs::copy(folder.join(&case.file), &file).expect("the folder takes files");
+    let index = lzo_index(fs::File::open(&file).expect("it was written")).expect("it is a file of lzop");
+    fs::write(beside(".index"), index).expect("the folder takes files");
+    let said = run(java("ReadLzoSplits.java", &[]).arg(&file).arg("4"));
+    let lines = |path: PathBuf| fs::read(path).expect("it was written");
+    let verdict = match said.trim_end() {
+        "4 splits, the index of LzoIndex" if lines(beside(".lines")) == lines(folder.join("text.txt")) => {
+            "ok".to_owned()
+        }
+        "4 splits, the index of LzoIndex" => "other lines".to_owned(),
+        said => said.to_owned(),
+    };
+    (case.file.clone(), "hadoop-lzo (by the index)".to_owned(), verdict)
+}
+
 /// SequenceFiles, which Hadoop's own reader prints. Its class for zstd, which wants a native library, is stood in for.
 fn read_with_hadoop(folder: &Path, cases: &[Case], records: &[Owned]) -> Vec<Verdict> {
     let classes = folder.join("classes");
@@ -449,7 +470,7 @@ fn java(program: &str, classes: &[&Path]) -> Command {
 }
 
 fn jars() -> String {
-    ["hadoop/3.3.6", "codecs/0.27"].map(|folder| format!("{}/*", lab().join(folder).display())).join(":")
+    ["hadoop/3.3.6", "codecs/0.27-lzo"].map(|folder| format!("{}/*", lab().join(folder).display())).join(":")
 }
 
 fn run(command: &mut Command) -> String {

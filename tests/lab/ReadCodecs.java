@@ -12,7 +12,7 @@ import org.apache.hadoop.io.compress.CompressionCodec;
  *
  * <p>An argument is {@code CLASS=FILE}. CLASS is a {@code CompressionCodec}, or an {@code InputStream} over another.
  *
- * <p>java -cp '.lab/hadoop/3.3.6/*:.lab/codecs/0.27/*' tests/lab/ReadCodecs.java CLASS=FILE...
+ * <p>java -cp '.lab/hadoop/3.3.6/*:.lab/codecs/0.27-lzo/*' tests/lab/ReadCodecs.java CLASS=FILE...
  */
 public class ReadCodecs {
     public static void main(String[] arguments) {

@@ -28,7 +28,7 @@ mod tests;
 
 pub use parquet::panics_are_damage;
 
-use compressed::{decompress, decompress_whole};
+use compressed::{decompress, decompress_whole, index_lzop};
 use lines::{LineKind, Lines};
 
 /// Longest key, value or line that is read; no broker accepts messages as large.
@@ -201,6 +201,18 @@ pub fn digest_file(output: &Output, dead_letters: bool, input: impl Read) -> Res
         values_digest: values.digest(),
         records_digest,
     })
+}
+
+/// What stands behind the key of a file of `lzop` for its index; Hadoop's readers look there.
+pub const LZO_INDEX: &str = ".index";
+
+/// The index of a file of `lzop`: where its blocks begin, for Hadoop to split it. As hadoop-lzo's `LzoIndexer` makes it:
+/// for each block 8 bytes, big-endian.
+///
+/// # Errors
+/// [`ReadError`] when it is no such file, or not whole.
+pub fn lzo_index(input: impl Read) -> Result<Vec<u8>, ReadError> {
+    index_lzop(BufReader::with_capacity(BUFFER_BYTES, input)).map_err(|error| Fault::Io(error).at(0))
 }
 
 // === impl Archived ===

@@ -23,7 +23,10 @@ pub mod route;
 pub mod decode;
 
 pub use bad::{BadReason, BadRecord};
-pub use decode::{Archived, FileReader, Kept, ReadError, ReadSummary, digest_file, kept, panics_are_damage, read_file};
+pub use decode::{
+    Archived, FileReader, Kept, LZO_INDEX, ReadError, ReadSummary, digest_file, kept, lzo_index, panics_are_damage,
+    read_file,
+};
 pub use encode::{Codec, FileEncoder, FileIdentity, FileSummary};
 pub use faults::{ShapeError, ShapeFault};
 pub use partitions::PartitionIdx;

@@ -22,8 +22,9 @@ pub(crate) mod header {
     pub const METHOD: u8 = 1;
 }
 
-/// Written by version 1.03 with library 2.08, for readers from 0.94.
-const VERSIONS: [u8; 6] = [0x10, 0x30, 0x20, 0x80, 0x09, 0x40];
+/// Written by version 1.03 with library 1.08, for readers from 0.94. hadoop-lzo refuses files of a library that is newer
+/// than its own, and blocks of LZO1X have not changed since.
+const VERSIONS: [u8; 6] = [0x10, 0x30, 0x10, 0x80, 0x09, 0x40];
 const LEVEL: u8 = 5;
 
 #[derive(Default)]

@@ -18,6 +18,7 @@ mod lzo1x;
 mod lzop;
 
 pub(super) use inflate::Inflate;
+pub(super) use lzop::index as index_lzop;
 
 /// The uncompressed bytes of `input`.
 pub(super) fn decompress<'r>(

@@ -376,3 +376,19 @@ proptest! {
         let _ = digest_file(&output, dead_letters, &damaged[..]);
     }
 }
+
+#[test]
+fn the_index_of_lzop_is_of_whole_files_only() {
+    let file = include_bytes!("../../testdata/text.lzo");
+    let index = lzo_index(&file[..]).expect("a file of lzop");
+    let starts: Vec<u64> = index.as_chunks().0.iter().map(|start| u64::from_be_bytes(*start)).collect();
+    // 9 bytes of magic, 25 of header without name, 4 of checksum
+    assert_eq!(starts.first(), Some(&38));
+    for end in 0..file.len() {
+        let error = lzo_index(&file[..end]).expect_err("it is cut");
+        assert!(matches!(error, ReadError::Truncated { .. }), "{end}: {error:?}");
+    }
+    let behind = [&file[..], b"x"].concat();
+    assert!(matches!(lzo_index(&behind[..]), Err(ReadError::Compression(_))));
+    assert!(matches!(lzo_index(&b"a line\nanother line\n"[..]), Err(ReadError::Compression(_))));
+}

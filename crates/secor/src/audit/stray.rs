@@ -12,6 +12,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use futures::stream::TryStreamExt;
 use secor_core::ids::TopicPartition;
+use secor_format::LZO_INDEX;
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::AuditError;
@@ -23,6 +24,9 @@ const MARKERS: [&str; 1] = ["_SUCCESS"];
 
 /// Persisted, never change: where dead letters lie, in every layout.
 const DEAD_LETTERS: &str = "_dead_letters";
+
+/// Files that have an index beside them.
+const LZO: &str = ".lzo";
 
 const PAGE_KEYS: usize = 1000;
 
@@ -50,8 +54,10 @@ impl KnownKeys {
         }
     }
 
+    /// An index of LZO belongs to its file.
     fn contains(&self, key: &str) -> bool {
-        self.hashes.contains(&xxh3_128(key.as_bytes()))
+        let file = key.strip_suffix(LZO_INDEX).filter(|file| file.ends_with(LZO)).unwrap_or(key);
+        self.hashes.contains(&xxh3_128(file.as_bytes()))
     }
 }
 
@@ -124,5 +130,15 @@ mod tests {
         assert_eq!(folder("year=2014/clicks/1_0_00000000000000000100"), Some("year=2014/clicks"));
         assert_eq!(folder("clicks.gone/1_0_1"), None);
         assert_eq!(folder("all/clicks-1-0-100.gz"), None);
+    }
+    #[test]
+    fn only_the_index_of_lzo_belongs_to_its_file() {
+        let mut known = KnownKeys::default();
+        known.insert("clicks", "clicks/1_0_00000000000000000100.lzo");
+        known.insert("clicks", "clicks/1_0_00000000000000000100.gz");
+        assert!(known.contains("clicks/1_0_00000000000000000100.lzo.index"));
+        for key in ["clicks/1_0_00000000000000000100.gz.index", "clicks/1_0_00000000000000000200.lzo.index"] {
+            assert!(!known.contains(key), "{key}");
+        }
     }
 }

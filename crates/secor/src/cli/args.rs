@@ -199,6 +199,21 @@ pub struct LedgerListArgs {
     pub json: bool,
 }
 
+/// Write the index beside every `.lzo` file, so that Hadoop can split it
+///
+/// Indexes are made from the stored files, as hadoop-lzo's LzoIndexer makes them; those that are there are left alone.
+/// Run it as often as you like, beside everything else.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor lzo-index --config secor.toml
+  secor lzo-index clicks                               # one topic")]
+pub struct LzoIndexArgs {
+    /// Only this topic, or this partition of it
+    #[arg(value_name = "TOPIC[:PARTITION]", value_parser = target::parse_topic)]
+    pub target: Option<Target>,
+}
+
 /// Show what is refused and why, and do what only a person may decide
 ///
 /// Without an --accept option it only shows. What an option does is printed and asked first.

@@ -19,6 +19,7 @@ pub mod errors;
 mod follow;
 mod ledger;
 mod locate;
+mod lzo_index;
 mod recover;
 mod run;
 mod selftest;
@@ -36,8 +37,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 
 use self::args::{
-    CatArgs, CheckArgs, CompletionsArgs, DemoArgs, Global, LedgerArgs, LocateArgs, LogFormat, RecoverArgs, RunArgs,
-    SelftestArgs, VerifyArgs,
+    CatArgs, CheckArgs, CompletionsArgs, DemoArgs, Global, LedgerArgs, LocateArgs, LogFormat, LzoIndexArgs,
+    RecoverArgs, RunArgs, SelftestArgs, VerifyArgs,
 };
 pub use self::errors::{Class, CliError};
 
@@ -71,6 +72,7 @@ pub enum Command {
     Cat(CatArgs),
     Locate(LocateArgs),
     Ledger(LedgerArgs),
+    LzoIndex(LzoIndexArgs),
     Recover(RecoverArgs),
     Selftest(SelftestArgs),
     Completions(CompletionsArgs),
@@ -104,6 +106,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Cat(args) => runtime()?.block_on(cat::run(args, &config()?, out)),
         Command::Locate(args) => runtime()?.block_on(locate::run(args, &config()?, out)),
         Command::Ledger(args) => runtime()?.block_on(ledger::run(args, &config()?, out)),
+        Command::LzoIndex(args) => runtime()?.block_on(lzo_index::run(args, &config()?, out)),
         Command::Recover(args) => runtime()?.block_on(recover::run(args, config()?, out)),
         Command::Selftest(args) => runtime()?.block_on(selftest::run(args, &config()?, out)),
         Command::Completions(args) => completions::run(args, out),
@@ -176,6 +179,7 @@ impl Command {
             | Self::Cat(_)
             | Self::Locate(_)
             | Self::Ledger(_)
+            | Self::LzoIndex(_)
             | Self::Recover(_)
             | Self::Selftest(_)
             | Self::Completions(_) => false,
