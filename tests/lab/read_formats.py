@@ -11,6 +11,7 @@ uncompressed, for envelopes and rows a file of JSON lines.
 import base64
 import bz2
 import csv
+import functools
 import io
 import json
 import pathlib
@@ -29,6 +30,8 @@ import pyarrow.orc
 import pyarrow.parquet
 import pyorc
 import snappy
+
+from spark import start_spark
 
 PROGRAMS = {"gzip": ["gzip", "-dc"], "zstd": ["zstd", "-qdc"], "bzip2": ["bzip2", "-dc"], "lzo": ["lzop", "-dc"],
             "lz4 stream": ["lz4", "-dc"]}
@@ -251,6 +254,52 @@ def duckdb_parquet_columns(path):
     return columns(dict(zip(names, row)) for row in result.fetchall())
 
 
+def arrow_orc_columns(path):
+    table = pyarrow.orc.read_table(str(path))
+    at = table.schema.get_field_index("time")
+    microseconds = table["time"].cast(pyarrow.timestamp("us")).cast(pyarrow.int64())
+    return columns(table.set_column(at, "time", microseconds).to_pylist())
+
+
+class Microseconds:
+    @staticmethod
+    def from_orc(seconds, nanoseconds, zone):
+        return seconds * 1_000_000 + nanoseconds // 1_000
+
+    @staticmethod
+    def to_orc(value, zone):
+        seconds, microseconds = divmod(value, 1_000_000)
+        return seconds, 1_000 * microseconds
+
+
+def pyorc_columns(path):
+    converters = {pyorc.TypeKind.TIMESTAMP: Microseconds}
+    with open(path, "rb") as file:
+        return columns(pyorc.Reader(file, struct_repr=pyorc.StructRepr.DICT, converters=converters))
+
+
+@functools.cache
+def spark():
+    session = start_spark()
+    # files of other programs don't say by which calendar days before 1582 are counted
+    session.conf.set("spark.sql.parquet.datetimeRebaseModeInRead", "CORRECTED")
+    return session
+
+
+def spark_envelopes(path):
+    format = "orc" if path.suffix == ".orc" else "parquet"
+    frame = spark().read.format(format).load(str(path))
+    if format == "parquet":
+        frame = frame.selectExpr("offset", "unix_millis(timestamp) AS timestamp", "key", "value", "headers")
+    return avro_envelopes(row.asDict(recursive=True) for row in frame.collect())
+
+
+def spark_columns(path):
+    frame = spark().read.format("orc" if path.suffix == ".orc" else "parquet").load(str(path))
+    names = [name if name != "time" else "unix_micros(time) AS time" for name in frame.columns]
+    return columns(row.asDict(recursive=True) for row in frame.selectExpr(*names).collect())
+
+
 def readers(item):
     """Name, reader, what it should find."""
     expected = pathlib.Path(item["expected"])
@@ -278,12 +327,21 @@ def readers(item):
     elif format == "parquet":
         yield "pyarrow", arrow_parquet_envelopes, rows_of(expected)
         yield "DuckDB", duckdb_parquet_envelopes, rows_of(expected)
+        if codec != "brotli":  # its Java library is not among Spark's
+            yield "Spark", spark_envelopes, rows_of(expected)
     elif format == "parquet_columns":
         yield "pyarrow", arrow_parquet_columns, rows_of(expected)
         yield "DuckDB", duckdb_parquet_columns, rows_of(expected)
+        if codec != "brotli":
+            yield "Spark", spark_columns, rows_of(expected)
     elif format == "orc":
         yield "pyarrow", arrow_orc_envelopes, rows_of(expected)
         yield "pyorc", pyorc_envelopes, rows_of(expected)
+        yield "Spark", spark_envelopes, rows_of(expected)
+    elif format == "orc_columns":
+        yield "pyarrow", arrow_orc_columns, rows_of(expected)
+        yield "pyorc", pyorc_columns, rows_of(expected)
+        yield "Spark", spark_columns, rows_of(expected)
 
 
 def difference(found, expected):

@@ -22,6 +22,8 @@ import pyarrow
 import pyarrow.orc
 import pyorc
 
+from spark import start_spark
+
 # equal, with other bits
 ZEROS = {"0000000000000000", "8000000000000000"}
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -186,17 +188,6 @@ def skipping_pyorc(path, rows, wanted):
 
 
 # --- ORC's Java reader, in Spark
-
-
-def start_spark():
-    from pyspark.sql import SparkSession
-
-    zone = "-Duser.timezone=UTC"
-    builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
-    builder = builder.config("spark.driver.extraJavaOptions", zone).config("spark.sql.session.timeZone", "UTC")
-    builder = builder.config("spark.driver.bindAddress", "127.0.0.1").config("spark.driver.host", "127.0.0.1")
-    builder = builder.config("spark.log.level", "ERROR").config("spark.driver.memory", "1g")
-    return builder.getOrCreate()
 
 
 def read_spark(spark, path):

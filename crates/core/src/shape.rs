@@ -220,7 +220,7 @@ pub struct Output {
     pub sequence_compression: SequenceCompression,
     #[serde(default)]
     pub sequence_key: SequenceKey,
-    /// Of `json`, `avro` and `parquet`.
+    /// Of `json`, `avro`, `parquet` and `orc`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub content: Content,
     /// Of the envelope of `json`.
@@ -244,7 +244,7 @@ pub struct Output {
     /// Of `csv`: is the first line of a file the columns' names?
     #[serde(default, skip_serializing_if = "is_default")]
     pub header_line: bool,
-    /// Of `parquet` with values: the columns, as Hive writes types.
+    /// Of `parquet` and `orc` with values: the columns, as Hive writes types.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// Of `parquet`: a row group ends with this many rows.

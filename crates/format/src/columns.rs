@@ -1,4 +1,4 @@
-//! Records as rows of columns: for file formats that store columns (Parquet, and others that take Arrow's batches).
+//! Records as rows of columns: for file formats that store columns (Parquet and ORC, which take Arrow's batches).
 //!
 //! A file's columns are [`types::Field`]s. A record becomes a *row*: the bytes of [`row`], a function of the record and
 //! the columns alone. The row is what is digested, collected by a [`table::Table`] into Arrow arrays, and rebuilt by
@@ -13,6 +13,7 @@ pub(crate) mod ddl;
 pub(crate) mod row;
 pub(crate) mod cell;
 pub(crate) mod envelope;
+pub(crate) mod orc;
 pub(crate) mod json;
 pub(crate) mod print;
 pub(crate) mod read;

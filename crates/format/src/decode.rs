@@ -16,6 +16,7 @@ use crate::bad::BadRecord;
 use crate::encode::line_end;
 
 mod avro;
+mod columns;
 mod compressed;
 mod dead_letter;
 mod envelope;
@@ -26,8 +27,9 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
-pub use parquet::panics_are_damage;
+pub use columns::panics_are_damage;
 
+use columns::ColumnsReader;
 use compressed::{decompress, decompress_whole, index_lzop};
 use lines::{LineKind, Lines};
 
@@ -113,8 +115,7 @@ enum Body<'r> {
     DeadLetters { lines: Lines<'r> },
     Sequence(Box<sequence::SequenceReader<'r>>),
     Avro(Box<avro::AvroReader<'r>>),
-    Parquet(Box<parquet::ParquetReader<'r>>),
-    Orc(Box<orc::OrcReader<'r>>),
+    Columns(Box<ColumnsReader<'r>>),
 }
 
 /// A failure that does not know its record yet.
@@ -144,10 +145,13 @@ pub fn read_file<'r>(output: &Output, dead_letters: bool, input: impl Read + 'r)
         }
         (OutputFormat::Sequence, _) => Body::Sequence(Box::new(sequence::SequenceReader::new(Box::new(input)))),
         (OutputFormat::Avro, _) => Body::Avro(Box::new(avro::AvroReader::new(Box::new(input)))),
-        (OutputFormat::Parquet, _) => {
-            Body::Parquet(Box::new(parquet::ParquetReader::new(Box::new(input), output.content)))
+        (OutputFormat::Parquet, content) => {
+            Body::Columns(Box::new(ColumnsReader::new(Box::new(input), move |file| parquet::open(file, content))))
         }
-        (OutputFormat::Orc, _) => Body::Orc(Box::new(orc::OrcReader::new(Box::new(input)))),
+        (OutputFormat::Orc, _) => {
+            let output = output.clone();
+            Body::Columns(Box::new(ColumnsReader::new(Box::new(input), move |file| orc::open(file, &output))))
+        }
     };
     FileReader { body, records: 0, is_over: false }
 }
@@ -159,7 +163,8 @@ pub fn kept(output: &Output, dead_letters: bool) -> Kept {
     let everything = Kept { offset: true, timestamp: true, key: true, headers: true, nulls: true, whole: true };
     match (output.format, output.content, output.sequence_key) {
         _ if dead_letters => everything,
-        (OutputFormat::Text | OutputFormat::Csv, ..) | (OutputFormat::Parquet, Content::Value, _) => nothing,
+        (OutputFormat::Text | OutputFormat::Csv, ..)
+        | (OutputFormat::Parquet | OutputFormat::Orc, Content::Value, _) => nothing,
         (OutputFormat::Json, Content::Value, _) => Kept { nulls: true, ..nothing },
         // line breaks in a nested value have become spaces
         (OutputFormat::Json, Content::Envelope, _) if output.envelope_value == EnvelopeBytes::Json => {
@@ -264,8 +269,7 @@ impl FileReader<'_> {
             },
             Body::Sequence(reader) => reader.next(archived),
             Body::Avro(reader) => reader.next(archived),
-            Body::Parquet(reader) => reader.next(archived),
-            Body::Orc(reader) => reader.next(archived),
+            Body::Columns(reader) => reader.next(archived),
         };
         self.is_over = !matches!(read, Ok(true));
         self.records += u64::from(!self.is_over);

@@ -16,6 +16,7 @@ use crate::bad::BadRecord;
 use crate::compress::{self, BlockCodec, Pending};
 
 mod avro;
+mod columns;
 mod csv;
 mod dead_letter;
 mod envelope;
@@ -36,11 +37,10 @@ pub(crate) use lines::{NULL_LINE, line_end};
 pub(crate) use sequence::{class, codec_class};
 
 use avro::AvroBody;
+use columns::{ColumnsBody, GroupWriter, Layout};
 use dead_letter::DeadLetterBody;
 use envelope::EnvelopeBody;
 use lines::LinesBody;
-use orc::OrcBody;
-use parquet::ParquetBody;
 use sequence::SequenceBody;
 
 /// Length of a sync marker, in SequenceFiles and in Avro files.
@@ -52,9 +52,17 @@ pub struct Codec {
     /// Made when the first bad record comes.
     dead_letters: Option<Box<dyn BlockCodec>>,
     scratch: Vec<u8>,
-    /// Of files that store columns.
-    parquet: Option<Arc<parquet::Layout>>,
+    columns: Columns,
 }
+
+/// Of files that store columns.
+enum Columns {
+    None,
+    Parquet(SharedLayout<parquet::ParquetWriter>),
+    Orc(SharedLayout<orc::OrcWriter>),
+}
+
+type SharedLayout<W> = Arc<Layout<<W as GroupWriter>::Options>>;
 
 /// Encodes one open file.
 pub struct FileEncoder {
@@ -125,8 +133,8 @@ enum AnyBody {
     Envelope(EnvelopeBody),
     Sequence(SequenceBody),
     Avro(AvroBody),
-    Parquet(Box<ParquetBody>),
-    Orc(Box<OrcBody>),
+    Parquet(Box<ColumnsBody<parquet::ParquetWriter>>),
+    Orc(Box<ColumnsBody<orc::OrcWriter>>),
     DeadLetters(DeadLetterBody),
 }
 
@@ -146,8 +154,12 @@ impl Codec {
     /// When the output's level is not the codec's; [`crate::Pipeline::new`] has checked it.
     #[must_use]
     pub fn new(output: &Output) -> Self {
-        let parquet = (output.format == OutputFormat::Parquet).then(|| Arc::new(parquet::Layout::new(output)));
-        Self { output: compress::codec(output), dead_letters: None, scratch: Vec::new(), parquet }
+        let columns = match output.format {
+            OutputFormat::Parquet => Columns::Parquet(Arc::new(parquet::layout(output))),
+            OutputFormat::Orc => Columns::Orc(Arc::new(orc::layout(output))),
+            _ => Columns::None,
+        };
+        Self { output: compress::codec(output), dead_letters: None, scratch: Vec::new(), columns }
     }
 
     fn output(&mut self) -> &mut dyn BlockCodec {
@@ -173,11 +185,11 @@ impl FileEncoder {
             }
             (OutputFormat::Sequence, _) => AnyBody::Sequence(SequenceBody::new(output)),
             (OutputFormat::Avro, _) => AnyBody::Avro(AvroBody::new(output)),
-            (OutputFormat::Parquet, _) => {
-                let layout = codec.parquet.as_ref().expect("the codec is of the same output");
-                AnyBody::Parquet(Box::new(ParquetBody::new(layout)))
-            }
-            (OutputFormat::Orc, _) => AnyBody::Orc(Box::new(OrcBody::new(output))),
+            (OutputFormat::Parquet | OutputFormat::Orc, _) => match &codec.columns {
+                Columns::Parquet(layout) => AnyBody::Parquet(Box::new(ColumnsBody::new(layout))),
+                Columns::Orc(layout) => AnyBody::Orc(Box::new(ColumnsBody::new(layout))),
+                Columns::None => panic!("the codec is of the same output"),
+            },
         };
         Self::with_body(identity, body)
     }

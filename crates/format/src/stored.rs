@@ -63,9 +63,11 @@ impl Stored {
             (OutputFormat::Text, ..) => Self::Piece(line_end(output).into()),
             (OutputFormat::Json, Content::Value, _) => Self::JsonLine,
             (OutputFormat::Json, Content::Envelope, EnvelopeBytes::Json) => Self::NestedJson,
-            (OutputFormat::Json | OutputFormat::Sequence | OutputFormat::Avro | OutputFormat::Orc, ..) => Self::Whole,
             (OutputFormat::Parquet, Content::Envelope, _) => Self::ColumnOfEnvelope,
-            (OutputFormat::Parquet, Content::Value, _) => Self::Columns(columns::RowMaker::new(output, input, wishing)),
+            (OutputFormat::Parquet | OutputFormat::Orc, Content::Value, _) => {
+                Self::Columns(columns::RowMaker::new(output, input, wishing))
+            }
+            (OutputFormat::Json | OutputFormat::Sequence | OutputFormat::Avro | OutputFormat::Orc, ..) => Self::Whole,
         }
     }
 

@@ -1,5 +1,5 @@
 //! Schemas of columns and JSON for them, from anywhere: a schema is refused or makes columns, a value is bad or becomes a
-//! row, and the file of the row gives back its digest and, as JSON for the same columns, the same row.
+//! row, and the files of the row give back its digest and, as JSON for the same columns, the same row.
 //!
 //! Input: a schema, a line feed, a value.
 
@@ -20,7 +20,13 @@ pub fn run(data: &[u8]) {
     if schema.len() > SCHEMA_BYTES_MAX {
         return;
     }
-    let output = json!({"format": "parquet", "compression": "snappy", "schema": schema});
+    for format in ["parquet", "orc"] {
+        through(format, schema, value);
+    }
+}
+
+fn through(format: &str, schema: &str, value: &str) {
+    let output = json!({"format": format, "compression": "snappy", "schema": schema});
     let shape = shape(json!({"input": {"format": "json"}, "output": output}));
     let Ok(mut pipeline) = Pipeline::new(&shape) else { return };
     let record = |value| Record { offset: Offset::ZERO, timestamp: None, key: None, value, headers: &[] };

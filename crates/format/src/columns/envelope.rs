@@ -33,16 +33,6 @@ pub(crate) static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(|| {
     ]
 });
 
-/// The same with a plain number for Kafka's timestamp: for ORC, whose timestamps hold neither all milliseconds before 1970
-/// nor the same instant for all readers (decision 0011). The rows have the same bytes.
-pub(crate) fn plain_fields() -> Vec<Field> {
-    let plain = |field: &Field| match *field.name {
-        ref name if name == TIMESTAMP => Field::new(TIMESTAMP, Kind::Int64),
-        _ => field.clone(),
-    };
-    FIELDS.iter().map(plain).collect()
-}
-
 /// What an envelope gives back of a record; headers go to the caller's buffer.
 pub(crate) struct Parts<'a> {
     pub offset: i64,

@@ -83,6 +83,10 @@ impl<'a> Cells<'a> {
         u32::from_le_bytes(self.fixed()) as usize
     }
 
+    pub(crate) fn skip(&mut self, len: usize) {
+        self.0 = &self.0[len..];
+    }
+
     pub(crate) fn is_at_end(&self) -> bool {
         self.0.is_empty()
     }

@@ -1,34 +1,23 @@
-//! ORC files, by the crate `secor-orc`.
-//!
-//! Rows wait in a [`Table`] until they are worth a batch; the crate's writer encodes batches into the streams of the open
-//! stripe, which ends when they have grown to 64 MiB before compression, or early when memory is short: where stripes end
-//! is no content.
+//! ORC files, by the crate `secor-orc`, whose writer encodes batches into the streams of the open stripe. A stripe ends
+//! when it has grown to 64 MiB before compression.
 
-use std::sync::LazyLock;
-
+use arrow_array::RecordBatch;
+use arrow_schema::SchemaRef;
 use secor_core::shape::{Compression, Output};
 use secor_orc::{Options, Writer};
 
-use super::{Body, Row, Sink};
-use crate::columns::envelope;
-use crate::columns::table::Table;
-use crate::columns::types::{Field, schema};
+use super::columns::{Group, GroupWriter, Layout, fields_of};
+use crate::columns::orc;
 
-/// Rows wait until they have as many bytes, or are as many.
-const BATCH_BYTES: usize = 256 * 1024;
-const BATCH_ROWS: usize = 4_096;
+pub(super) struct OrcWriter(Box<Writer>);
 
-/// Less memory than this is not worth a stripe of its own.
-const CLOSE_BYTES_MIN: usize = 64 * 1024;
-
-static FIELDS: LazyLock<Vec<Field>> = LazyLock::new(envelope::plain_fields);
-
-pub(super) struct OrcBody {
-    options: Options,
-    table: Table,
-    /// Made with the first batch.
-    writer: Option<Box<Writer>>,
-    row: Vec<u8>,
+/// # Panics
+/// When the output is not possible; [`crate::Pipeline::new`] has checked it.
+pub(super) fn layout(output: &Output) -> Layout<Options> {
+    let (fields, is_envelope) = fields_of(output);
+    let options = Options { compression: codec(output), ..Options::default() };
+    let group_max = Group { rows: usize::MAX, bytes: usize::MAX };
+    Layout { fields: orc::stored(&fields), options, is_envelope, group_max }
 }
 
 /// The codec in ORC's words.
@@ -49,65 +38,33 @@ fn codec(output: &Output) -> secor_orc::Compression {
     }
 }
 
-// === impl OrcBody ===
+// === impl OrcWriter ===
 
-impl OrcBody {
-    /// # Panics
-    /// When the output is not possible; [`crate::Pipeline::new`] has checked it.
-    pub(super) fn new(output: &Output) -> Self {
-        let options = Options { compression: codec(output), ..Options::default() };
-        Self { options, table: Table::new(&FIELDS), writer: None, row: Vec::new() }
+impl GroupWriter for OrcWriter {
+    type Options = Options;
+
+    fn new(schema: SchemaRef, options: &Options) -> Self {
+        let writer = Writer::new(&schema, options.clone());
+        Self(Box::new(writer.expect("ORC has all types of columns")))
     }
 
-    fn push_batch(&mut self, out: &mut Vec<u8>) {
-        if self.table.rows() == 0 {
-            return;
-        }
-        let writer = self.writer.get_or_insert_with(|| {
-            let writer = Writer::new(&schema(&FIELDS), self.options.clone());
-            Box::new(writer.expect("ORC has all types of an envelope"))
-        });
-        writer.write(&self.table.take(), out);
+    fn write(&mut self, batch: &RecordBatch, out: &mut Vec<u8>) {
+        self.0.write(batch, out);
     }
 
-    fn writer_bytes(&self) -> usize {
-        self.writer.as_ref().map_or(0, |writer| writer.buffered_bytes())
-    }
-}
-
-impl Body for OrcBody {
-    fn append(&mut self, row: &Row<'_>, sink: &mut Sink<'_>) -> u64 {
-        self.row.clear();
-        envelope::push_row(&mut self.row, &row.identity.topic, row.identity.partition, row.record, row.value);
-        self.table.push(&self.row);
-        let bytes = self.row.len();
-        // a long record does not hold its memory for ever
-        self.row.shrink_to(BATCH_BYTES);
-        if self.table.row_bytes() >= BATCH_BYTES || self.table.rows() >= BATCH_ROWS {
-            self.push_batch(sink.out);
-        }
-        bytes as u64
+    fn end_group(&mut self, out: &mut Vec<u8>) {
+        self.0.end_stripe(out);
     }
 
-    fn buffered_bytes(&self) -> usize {
-        self.table.buffered_bytes() + self.row.capacity() + self.writer_bytes()
+    fn finish(self, out: &mut Vec<u8>) {
+        self.0.finish(out);
     }
 
-    fn close_block(&mut self, sink: &mut Sink<'_>) {
-        self.row = Vec::new();
-        if self.table.buffered_bytes() + self.writer_bytes() < CLOSE_BYTES_MIN {
-            return;
-        }
-        self.push_batch(sink.out);
-        if let Some(writer) = &mut self.writer {
-            writer.end_stripe(sink.out);
-        }
+    fn group_bytes(&self) -> usize {
+        self.0.buffered_bytes()
     }
 
-    fn finish(&mut self, sink: &mut Sink<'_>) {
-        self.push_batch(sink.out);
-        if let Some(writer) = self.writer.take() {
-            writer.finish(sink.out);
-        }
+    fn kept_bytes(&self) -> usize {
+        0
     }
 }

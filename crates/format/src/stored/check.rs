@@ -76,11 +76,6 @@ fn check_content(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, Str
             "values in Avro files need a schema, and no input has one".to_owned(),
             "set `content = \"envelope\"`",
         ),
-        (OutputFormat::Orc, Content::Value) => fault(
-            "output.content",
-            "values in ORC files need columns, and none can be given".to_owned(),
-            "set `content = \"envelope\"`",
-        ),
         (OutputFormat::Json | OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc, _)
         | (_, Content::Value) => {}
         (OutputFormat::Text | OutputFormat::Csv | OutputFormat::Sequence, Content::Envelope) => fault(
@@ -189,7 +184,7 @@ fn check_level(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
 }
 
 fn check_columns(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, String, &str)) {
-    if output.format != OutputFormat::Parquet {
+    if !matches!(output.format, OutputFormat::Parquet | OutputFormat::Orc) {
         return;
     }
     let fields = match output.content {

@@ -3,15 +3,15 @@
 //! Of JSON every type of column is filled, straight from the text. Of the other inputs, whose readers find single fields
 //! and build no trees, single values are, and structs of them.
 
-use secor_core::shape::{Input, InputFormat, JsonValue, Output};
+use secor_core::shape::{Input, InputFormat, JsonValue, Output, OutputFormat};
 
 use super::Wishing;
 use crate::bad::{BadReason, BadRecord};
 use crate::columns::cell::{Mismatch, push_absent, push_cell};
-use crate::columns::ddl;
 use crate::columns::json::JsonRows;
 use crate::columns::row::{push_bytes, push_struct};
 use crate::columns::types::{Field, Kind};
+use crate::columns::{ddl, orc};
 use crate::fields::{Captures, Found};
 use crate::json::is_number;
 
@@ -19,6 +19,8 @@ use crate::json::is_number;
 pub(crate) struct RowMaker {
     fields: Vec<Field>,
     source: Source,
+    /// May a row be more than an ORC file can hold?
+    is_limited: bool,
 }
 
 enum Source {
@@ -47,7 +49,8 @@ impl RowMaker {
             InputFormat::Json => Source::Json(JsonRows::default()),
             _ => Source::Fields { slots: slots(&fields, &mut Vec::new(), wishing), input },
         };
-        Self { fields, source }
+        let is_limited = output.format == OutputFormat::Orc && orc::has_limits(&fields);
+        Self { fields, source, is_limited }
     }
 
     /// # Errors
@@ -64,6 +67,7 @@ impl RowMaker {
                 Value { captures, value, input: *input }.push_cells(&mut row, &self.fields, slots)
             }
         };
+        let done = done.and_then(|()| if self.is_limited { orc::check(&row, &self.fields) } else { Ok(()) });
         done.map(|()| row).map_err(|mismatch| BadReason::ColumnMismatch.with(mismatch.to_string()))
     }
 }

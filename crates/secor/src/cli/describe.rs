@@ -214,7 +214,8 @@ fn output(output: &Output) -> String {
         (OutputFormat::Avro, _) => "whole records in Avro files".to_owned(),
         (OutputFormat::Parquet, Content::Envelope) => "whole records in Parquet files".to_owned(),
         (OutputFormat::Parquet, Content::Value) => "columns of values in Parquet files".to_owned(),
-        (OutputFormat::Orc, _) => "whole records in ORC files".to_owned(),
+        (OutputFormat::Orc, Content::Envelope) => "whole records in ORC files".to_owned(),
+        (OutputFormat::Orc, Content::Value) => "columns of values in ORC files".to_owned(),
     };
     let level = output.level.map(|level| format!(" level {level}")).unwrap_or_default();
     let compression = match output.compression {

@@ -128,10 +128,10 @@ impl Rules<'_> {
     fn output(&mut self) {
         let (output, written) = (&self.archive.output, self.archive.output.format);
         let word = format_word(written);
-        for (keys, format, content) in FORMAT_KEYS {
-            if written != *format {
+        for (keys, formats, content) in FORMAT_KEYS {
+            if !formats.contains(&written) {
                 let why = format!("the output format is `{word}`");
-                let hint = format!("leave it out, or set format = \"{}\"", format_word(*format));
+                let hint = format!("leave it out, or set format = \"{}\"", format_word(formats[0]));
                 self.without_effect(keys, &why, &hint);
             } else if content.is_some_and(|content| output.content != content) {
                 let (why, hint) = match output.content {
@@ -208,11 +208,15 @@ fn topic_set(archive: &ArchiveTable) -> TopicSet {
     TopicSet { include: patterns(&archive.topics), exclude: patterns(&archive.exclude_topics) }
 }
 
-/// Keys that one format knows, with the content that they are about, if it is one.
-const FORMAT_KEYS: &[(&[&str], OutputFormat, Option<Content>)] = &[
-    (&["output.delimiter"], OutputFormat::Text, None),
-    (&["output.sequence_compression", "output.sequence_key"], OutputFormat::Sequence, None),
-    (&["output.columns", "output.column_separator", "output.null_text", "output.header_line"], OutputFormat::Csv, None),
+/// Keys that few formats know, with the content that they are about, if it is one.
+const FORMAT_KEYS: &[(&[&str], &[OutputFormat], Option<Content>)] = &[
+    (&["output.delimiter"], &[OutputFormat::Text], None),
+    (&["output.sequence_compression", "output.sequence_key"], &[OutputFormat::Sequence], None),
+    (
+        &["output.columns", "output.column_separator", "output.null_text", "output.header_line"],
+        &[OutputFormat::Csv],
+        None,
+    ),
     (
         &[
             "output.row_group_rows",
@@ -221,13 +225,13 @@ const FORMAT_KEYS: &[(&[&str], OutputFormat, Option<Content>)] = &[
             "output.statistics",
             "output.bloom_filters",
         ],
-        OutputFormat::Parquet,
+        &[OutputFormat::Parquet],
         None,
     ),
-    (&["output.schema"], OutputFormat::Parquet, Some(Content::Value)),
+    (&["output.schema"], &[OutputFormat::Parquet, OutputFormat::Orc], Some(Content::Value)),
     (
         &["output.envelope_key", "output.envelope_value", "output.envelope_headers"],
-        OutputFormat::Json,
+        &[OutputFormat::Json],
         Some(Content::Envelope),
     ),
 ];

@@ -99,7 +99,7 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         "archive.output.schema",
         Kind::Text(checks::not_empty),
         Fallback::Absent("none"),
-        "Of `parquet` with `content = \"value\"`: the columns, as Hive and Spark write types, such as \
+        "Of `parquet` and `orc` with `content = \"value\"`: the columns, as Hive and Spark write types, such as \
          `struct<id:bigint not null,name:string,tags:array<string>>`. [Formats](formats.md) has the types.",
     ),
     shaping(
