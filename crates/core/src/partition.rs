@@ -49,6 +49,9 @@ pub struct PartitionMachine {
     /// Retention has overtaken the position: the log begins here now.
     log_start_passed: Option<Offset>,
     leaving: Option<CutReason>,
+    /// Where the chain of a generation ended, and the log, which was looked up before, below it. Kept over a new look:
+    /// a log that is looked up after the chain was read, and ends below it still, is shorter than it was.
+    ahead_of_log: Option<(Generation, Offset)>,
 }
 
 /// What the ledger lane is doing.
@@ -224,6 +227,7 @@ impl PartitionMachine {
             cut_wanted: None,
             log_start_passed: None,
             leaving: None,
+            ahead_of_log: None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! From an assignment to the head of the chain: R1, R2, R9, R10, R11.
 
-use super::protocol::{Action, Answer, Ask, Behind, Committed, Errand, Facts, Note, OnTopicRecreated};
+use super::protocol::{Action, Answer, Ask, Behind, Committed, Errand, Facts, LogRange, Note, OnTopicRecreated};
 use super::{Chain, OwnCommit, PartitionMachine, Phase, Previous, Refusal, RefusalCode, replaced};
 use crate::ids::{Generation, Offset};
 use crate::manifest::{CommitMetadata, CommitOrigin, Entry, Genesis, Hole, HoleReason, Kind, Next, Seal};
@@ -304,7 +304,28 @@ impl PartitionMachine {
         if self.settings.errand != Errand::Archive {
             return self.release(out);
         }
+        if self.settings.until.is_some() && at > facts.log.end {
+            return self.log_is_short(now_ms, facts.log, at, out);
+        }
+        self.ahead_of_log = None;
         self.consume(at, facts.log.start, out);
+    }
+
+    /// R10: a run that goes on reads at `at`, and the broker says that there is no such offset. One up to the log's end
+    /// would read nothing and be content.
+    fn log_is_short(&mut self, now_ms: i64, log: LogRange, at: Offset, out: &mut Vec<Action>) {
+        let generation = self.chain().generation;
+        match self.ahead_of_log {
+            Some((of, reached)) if of == generation && log.end < reached => {
+                let detail = format!("the archive reaches up to {reached}, and the log is {}..{}", log.start, log.end);
+                self.refuse(now_ms, Refusal::new(RefusalCode::LogTruncated, detail), out);
+            }
+            // another process may have been faster than the facts
+            _ => {
+                self.ahead_of_log = Some((generation, at));
+                self.look_up(out);
+            }
+        }
     }
 
     /// R11: a topic that was created again is refused, or sealed and begun anew.

@@ -2,7 +2,7 @@
 
 use super::rig::*;
 use crate::flush::CutReason;
-use crate::partition::{Answer, Draft, Event, Refusal, RefusalCode};
+use crate::partition::{Answer, Draft, Event, LogRange, Refusal, RefusalCode};
 
 #[test]
 fn a_batch_goes_from_cut_to_commit_with_one_creation() {
@@ -223,6 +223,44 @@ fn until_end_with_nothing_to_do_leaves_at_once() {
     rig.answer(facts(genesis(10)));
     rig.answer(Answer::Entry(None));
     assert_eq!(rig.answer(Answer::Entry(None)), ["consuming 10", "consume 10", "discard", "release"]);
+}
+
+/// The chain ends at 12, and so far as was looked up, the log at 10.
+fn until_10_beyond_the_log() -> Rig {
+    let mut rig = Rig::with(|settings| settings.until = Some(at(10)));
+    rig.tell(Event::Assigned);
+    rig.answer(with_log(12, log(0, 10)));
+    rig.answer(Answer::Entry(None));
+    assert_eq!(rig.answer(Answer::Entry(None)), ["ask: look up"]);
+    rig
+}
+
+fn with_log(start: i64, log: LogRange) -> Answer {
+    facts_with(|facts| (facts.genesis, facts.log) = (Some(genesis(start)), log))
+}
+
+#[test]
+fn until_end_refuses_a_log_that_ends_below_the_chain() {
+    let mut rig = until_10_beyond_the_log();
+    rig.answer(with_log(12, log(0, 11)));
+    rig.answer(Answer::Entry(None));
+    assert_eq!(rig.answer(Answer::Entry(None)), ["discard", "refused log_truncated"]);
+}
+
+#[test]
+fn until_end_leaves_what_another_process_archived_beyond_it() {
+    let mut rig = until_10_beyond_the_log();
+    rig.answer(with_log(12, log(0, 12)));
+    rig.answer(Answer::Entry(None));
+    assert_eq!(rig.answer(Answer::Entry(None)), ["consuming 12", "consume 12", "discard", "release"]);
+}
+
+#[test]
+fn until_end_looks_again_while_another_process_goes_on() {
+    let mut rig = until_10_beyond_the_log();
+    rig.answer(with_log(13, log(0, 12)));
+    rig.answer(Answer::Entry(None));
+    assert_eq!(rig.answer(Answer::Entry(None)), ["ask: look up"], "13 was archived after the log ended at 12");
 }
 
 #[test]
