@@ -328,6 +328,14 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("envelope-of-text", archive("output = { content = \"envelope\" }")),
         ("nested-bytes", archive("output = { format = \"json\", content = \"envelope\", envelope_value = \"json\" }")),
         ("csv-without-columns", archive("input = { format = \"json\" }\noutput = { format = \"csv\" }")),
+        ("avro-of-json", archive("input = { format = \"json\" }\noutput = { format = \"avro\" }")),
+        (
+            "avro-schema-wrong",
+            archive(
+                "input = { format = \"avro\", framing = \"confluent\" }\n\
+                 output = { format = \"avro\", schema = \"id bigint\" }\n[schemas.registry]\nurls = [\"http://127.0.0.1:9\"]",
+            ),
+        ),
         (
             "csv-empty-lines",
             archive("input = { format = \"json\" }\noutput = { format = \"csv\", columns = [\"id\"] }"),

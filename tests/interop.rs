@@ -2,8 +2,11 @@
 //! `docs/formats.md` says by which.
 //! Method: records with all that is difficult become one file per format and codec, through the same pipeline and
 //! encoders as in the program. `tests/lab/read_formats.py` (Python libraries, command line tools, DuckDB, Arrow, Spark)
-//! and three Java programs (Hadoop, aircompressor, snappy-java, lz4-java, hadoop-lzo) read them and compare.
+//! and four Java programs (Hadoop, Avro, aircompressor, snappy-java, lz4-java, hadoop-lzo) read them and compare.
 //! `SECOR_BLESS=1` writes the table.
+
+#[path = "interop/avro_values.rs"]
+mod avro_values;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -65,6 +68,7 @@ fn every_format_and_codec_is_read_by_others() {
     verdicts.extend(read_with_codecs(folder.path(), &cases));
     verdicts.push(read_with_index(folder.path(), &cases));
     verdicts.extend(read_with_hadoop(folder.path(), &cases, &records));
+    verdicts.extend(avro_values::read_with_java(folder.path(), &cases));
     let wrong: Vec<_> = verdicts.iter().filter(|(.., verdict)| verdict != "ok").collect();
     assert!(wrong.is_empty(), "{} of {} cells: {wrong:#?}", wrong.len(), verdicts.len());
     check_table(&table(&cases, &verdicts));
@@ -143,6 +147,9 @@ fn encoded(output: &Output, records: &[Owned]) -> Vec<u8> {
         layout: "secor".to_owned(),
         bad_records: BadRecords::DeadLetter,
     };
+    if (output.format, output.content) == (OutputFormat::Avro, Content::Value) {
+        return avro_values::encoded(output, shape, records);
+    }
     let mut pipeline = Pipeline::new(&shape).expect("the shape is possible");
     let (mut codec, mut out) = (Codec::new(output), Vec::new());
     let mut encoder = FileEncoder::new(output, FileIdentity { topic: "interop".into(), partition: 7 }, &codec);
@@ -193,7 +200,7 @@ const CODECS: [NamedCodec; 11] = [
 /// Name for the Python program, for the table, extension, file of what is expected, output.
 type Format = (&'static str, &'static str, &'static str, &'static str, Output);
 
-fn formats() -> [Format; 12] {
+fn formats() -> [Format; 14] {
     let columns = ["id", "text", "time", "x.y"].map(str::to_owned).to_vec();
     let base64 = EnvelopeBytes::Base64;
     let base64 = Output { envelope_key: base64, envelope_value: base64, envelope_headers: base64, ..Output::default() };
@@ -213,6 +220,8 @@ fn formats() -> [Format; 12] {
         ("envelope", "`json` envelope", "json", "envelopes.jsonl", json(Output::default())),
         ("envelope_base64", "`json` envelope in base64", "json", "envelopes.jsonl", json(base64)),
         ("avro", "`avro` envelope", "avro", "envelopes.jsonl", envelope(OutputFormat::Avro, Output::default())),
+        ("avro_values", "`avro` values", "avro", "avro_values.jsonl", avro_values::output(false)),
+        ("avro_resolved", "`avro` values, resolved", "avro", "avro_resolved.jsonl", avro_values::output(true)),
         (
             "parquet",
             "`parquet` envelope",
@@ -237,11 +246,12 @@ fn is_tried(format: &str, codec: &str, framing: Option<&str>) -> bool {
         "orc" | "orc_columns" => {
             matches!(codec, "none" | "deflate" | "zstd" | "snappy" | "lz4") && framing != Some("hadoop")
         }
-        "avro" => {
+        "avro" | "avro_values" => {
             matches!(codec, "none" | "deflate" | "zstd" | "bzip2") || (codec, framing) == ("snappy", Some("hadoop"))
         }
         "sequence_block" => !matches!(codec, "lzo" | "brotli") && framing != Some("stream"),
         "sequence_record" => !matches!(codec, "lzo" | "none" | "brotli") && framing != Some("stream"),
+        "avro_resolved" => matches!(codec, "none" | "zstd"),
         _ => matches!(codec, "none" | "gzip" | "zstd"),
     }
 }
@@ -256,7 +266,7 @@ fn cases() -> Vec<Case> {
             let framing = framing.filter(|_| format == "text");
             // DuckDB goes by the end of the name
             let end = match codec {
-                "gzip" if !matches!(extension, "seq" | "parquet" | "orc") => ".gz",
+                "gzip" if !matches!(extension, "seq" | "parquet" | "orc" | "avro") => ".gz",
                 "zstd" if extension == "txt" || extension == "json" || extension == "csv" => ".zst",
                 _ => "",
             };
@@ -311,6 +321,7 @@ fn write_expectations(folder: &Path, records: &[Owned], cases: &[Case]) {
     ] {
         fs::write(folder.join(file), content).expect("the folder takes files");
     }
+    avro_values::write_expectations(folder, records);
     let of_python = cases.iter().filter(|case| !case.expected.is_empty());
     let files: Vec<_> = of_python
         .map(|case| {

@@ -287,6 +287,68 @@ fn a_replay_needs_no_registry() {
     );
 }
 
+/// Files of each schema, and one of both, made by a process that finds neither its predecessor nor a registry.
+#[test]
+fn avro_values_of_two_schemas_interleaved() {
+    let registry = Registry::shared();
+    let (topic, merged) = ("reg-values", "reg-merged");
+    let both = r#"{"type":"record","name":"Click","fields":[{"name":"country","type":["null","string"]},
+        {"name":"at","type":{"type":"fixed","name":"Place","size":2},"default":"--"}]}"#;
+    let input = "input = { format = \"avro\", framing = \"confluent\" }";
+    let archived = format!(
+        "{input}\noutput = {{ format = \"avro\" }}\n[[archive]]\ntopics = [\"{merged}\"]\n{input}\n\
+         output = {{ format = \"avro\", compression = \"deflate\", schema = '''{both}''' }}"
+    );
+    let case = Case { url: &registry.url(), login: "", topic, archive: &archived };
+    let first = registry.register("reg-values-one", "AVRO", CLICK, &[]);
+    registry.register("reg-values-place", "AVRO", PLACE, &[]);
+    let place = Reference { name: "geo.Place", subject: "reg-values-place", version: 1 };
+    let second = registry.register("reg-values-two", "AVRO", CLICK_2, &[place]);
+    let value = |n: usize| if n.is_multiple_of(3) { framed(first, b"\x04DE") } else { framed(second, b"..\x04FR") };
+    let mut values: Vec<_> = (0..30).map(value).collect();
+    // a number that is longer than it must be
+    values.push(framed(first, b"\x84\x00DE"));
+    for topic in [topic, merged] {
+        Kafka::shared().create_topic(topic, 1, &[]);
+        Kafka::shared().produce(topic, 0, &values);
+    }
+    let mut secor = case.secor();
+    secor.set_env("SECOR_FAILPOINTS", "manifest-created=kill");
+    secor.run(&["run", "--until-end"]).expect_code(137);
+    // the one that has its manifest needs no registry, the other may
+    secor.set_env("SECOR_FAILPOINTS", "");
+    secor.run(&["run", "--until-end"]).expect_code(0);
+    secor.run(&["verify", "--deep", "--against-kafka", "--expect", "62"]).expect_code(0);
+
+    let files = |topic: &str| -> BTreeMap<String, (u64, Value)> {
+        let files =
+            entries(&secor, topic).into_iter().flat_map(|entry| entry["files"].as_array().cloned().unwrap_or_default());
+        let facts = files.map(|file| {
+            let name = file["key"].as_str().and_then(|key| key.rsplit_once('/')).expect("a key").1.to_owned();
+            (name, (file["records"].as_u64().expect("a number"), file["schema"].clone()))
+        });
+        facts.collect()
+    };
+    let name = |ext: &str| format!("1_0_00000000000000000000{ext}");
+    let dead = (name(".json.gz"), (1, Value::Null));
+    let by = |id: u32, records: u64| (name(&format!(".s{id}.avro")), (records, json!({"id": id})));
+    assert_eq!(files(topic), BTreeMap::from([dead.clone(), by(first, 10), by(second, 20)]));
+    assert_eq!(files(merged), BTreeMap::from([dead, (name(".avro"), (30, Value::Null))]));
+    let bad = "not_avro: a number that is longer than it must be at byte 5";
+    assert_eq!(
+        (dead_letters(&secor, topic), dead_letters(&secor, merged)),
+        (vec![bad.to_owned()], vec![bad.to_owned()])
+    );
+    let printed = secor.run(&["cat", topic]).expect_code(0).stdout;
+    assert_eq!(printed.lines().filter(|line| *line == r#"{"country":"DE"}"#).count(), 10, "{printed}");
+    let printed = secor.run(&["cat", merged]).expect_code(0).stdout;
+    let lines: Vec<_> = printed.lines().take(2).collect();
+    assert_eq!(lines, [r#"{"country":"DE","at":"LS0="}"#, r#"{"country":"FR","at":"Li4="}"#]);
+    let url = format!("file://{}/archive/{topic}/{}", secor.folder().display(), name(&format!(".s{second}.avro")));
+    let printed = secor.run(&["cat", &url]).expect_code(0).stdout;
+    assert_eq!(printed.lines().next(), Some(r#"{"at":"Li4=","country":"FR"}"#));
+}
+
 #[test]
 fn a_certificate_and_a_login_of_ones_own() {
     let port = free_port();

@@ -201,6 +201,16 @@ def apache_avro_envelopes(path):
         return avro_envelopes(reader)
 
 
+def fastavro_values(path):
+    with open(path, "rb") as file:
+        return list(fastavro.reader(file))
+
+
+def apache_avro_values(path):
+    with avro.datafile.DataFileReader(open(path, "rb"), avro.io.DatumReader()) as reader:
+        return list(reader)
+
+
 def arrow_parquet_envelopes(path):
     table = pyarrow.parquet.read_table(str(path))
     at = table.schema.get_field_index("timestamp")
@@ -324,6 +334,9 @@ def readers(item):
     elif format == "avro":
         yield "fastavro", fastavro_envelopes, rows_of(expected)
         yield "Apache avro (Python)", apache_avro_envelopes, rows_of(expected)
+    elif format in ("avro_values", "avro_resolved"):
+        yield "fastavro", fastavro_values, rows_of(expected)
+        yield "Apache avro (Python)", apache_avro_values, rows_of(expected)
     elif format == "parquet":
         yield "pyarrow", arrow_parquet_envelopes, rows_of(expected)
         yield "DuckDB", duckdb_parquet_envelopes, rows_of(expected)

@@ -57,6 +57,32 @@ pub struct ConfigHash(pub String);
 #[serde(transparent)]
 pub struct SchemaHash(pub String);
 
+/// The schema that a record's framing names, where all rows of a file are by it: it stands in the file's name and in its
+/// manifest. Persisted as `{"id":17}` or `{"fingerprint":"0123456789abcdef"}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriterSchema {
+    /// A registry's.
+    Id(u32),
+    /// CRC-64-AVRO, as a number whose lowest byte is written first.
+    Fingerprint(#[serde(with = "hex")] u64),
+}
+
+/// Numbers as 16 lower-case hexadecimal digits.
+mod hex {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(number: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{number:016x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let number = u64::from_str_radix(&text, 16).ok().filter(|number| format!("{number:016x}") == text);
+        number.ok_or_else(|| de::Error::custom(format!("`{text}` is no fingerprint of 16 hexadecimal digits")))
+    }
+}
+
 /// A negative number where an offset was wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("offset `{0}` is negative")]

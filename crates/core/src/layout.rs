@@ -10,7 +10,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use crate::ids::{Generation, Offset};
+use crate::ids::{Generation, Offset, WriterSchema};
 use crate::shape::{Compression, Framing, Output, OutputFormat};
 
 mod calendar;
@@ -233,6 +233,19 @@ pub fn extension(output: &Output) -> Cow<'_, str> {
         OutputFormat::Avro => Cow::Borrowed(".avro"),
         OutputFormat::Parquet => Cow::Borrowed(".parquet"),
         OutputFormat::Orc => Cow::Borrowed(".orc"),
+    }
+}
+
+/// The extension of a file whose rows are by one writer's schema: what names the schema stands before the extension of
+/// the output, `.s17.avro` or `.f0123456789abcdef.avro`, so that the files of one folder differ. Persisted in the names of
+/// objects, never change.
+#[must_use]
+pub fn extension_by(output: &Output, schema: Option<WriterSchema>) -> Cow<'_, str> {
+    let extension = extension(output);
+    match schema {
+        None => extension,
+        Some(WriterSchema::Id(id)) => Cow::Owned(format!(".s{id}{extension}")),
+        Some(WriterSchema::Fingerprint(fingerprint)) => Cow::Owned(format!(".f{fingerprint:016x}{extension}")),
     }
 }
 

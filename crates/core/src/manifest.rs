@@ -9,7 +9,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::flush::CutReason;
-use crate::ids::{ConfigHash, Digest, Generation, LedgerId, Offset, OffsetRange, TopicId, TopicPartition};
+use crate::ids::{
+    ConfigHash, Digest, Generation, LedgerId, Offset, OffsetRange, TopicId, TopicPartition, WriterSchema,
+};
 
 mod commit;
 pub mod paths;
@@ -147,6 +149,9 @@ pub struct FileEntry {
     pub records_digest: Digest,
     pub values_digest: Digest,
     pub dead_letters: bool,
+    /// Where all rows are by one writer's schema, and the records name it. Left out otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<WriterSchema>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

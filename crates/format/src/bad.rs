@@ -47,13 +47,17 @@ pub enum BadReason {
     ColumnNotScalar,
     /// Output of columns: one can't hold what the record has for it.
     ColumnMismatch,
+    /// Output `avro` of values: a null value, for which the file's schema has no place.
+    NullValue,
+    /// Output `avro` of values: the value can't become one of `output.schema`.
+    SchemaMismatch,
 }
 
 // === impl BadReason ===
 
 impl BadReason {
     /// In the order of their declaration.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::NotJson,
         Self::NotUtf8,
         Self::NoMatch,
@@ -69,6 +73,8 @@ impl BadReason {
         Self::DelimiterInValue,
         Self::ColumnNotScalar,
         Self::ColumnMismatch,
+        Self::NullValue,
+        Self::SchemaMismatch,
     ];
 
     /// The persisted word.
@@ -90,6 +96,8 @@ impl BadReason {
             Self::DelimiterInValue => "delimiter_in_value",
             Self::ColumnNotScalar => "column_not_scalar",
             Self::ColumnMismatch => "column_mismatch",
+            Self::NullValue => "null_value",
+            Self::SchemaMismatch => "schema_mismatch",
         }
     }
 

@@ -27,6 +27,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+pub use avro::avro_content;
 pub use columns::panics_are_damage;
 
 use columns::ColumnsReader;
@@ -48,9 +49,9 @@ pub struct Archived {
     pub key: Option<Vec<u8>>,
     /// The header block in the framing of digest definition 1.
     pub headers: Vec<u8>,
-    /// As it was stored; some formats don't tell null from empty. Of columns a JSON text of them.
+    /// As it was stored; some formats don't tell null from empty. Of columns and of data in Avro files a JSON text.
     pub value: Option<Vec<u8>>,
-    /// Of columns: the row, which is what was stored.
+    /// Of columns and of data in Avro files: the row, the datum, which is what was stored.
     pub row: Option<Vec<u8>>,
     /// Why it is in the dead letters, if it is.
     pub bad: Option<BadRecord>,
@@ -144,7 +145,7 @@ pub fn read_file<'r>(output: &Output, dead_letters: bool, input: impl Read + 'r)
             Body::Lines { lines: lines(input), kind }
         }
         (OutputFormat::Sequence, _) => Body::Sequence(Box::new(sequence::SequenceReader::new(Box::new(input)))),
-        (OutputFormat::Avro, _) => Body::Avro(Box::new(avro::AvroReader::new(Box::new(input)))),
+        (OutputFormat::Avro, _) => Body::Avro(Box::new(avro::AvroReader::new(Box::new(input), output.content))),
         (OutputFormat::Parquet, content) => {
             Body::Columns(Box::new(ColumnsReader::new(Box::new(input), move |file| parquet::open(file, content))))
         }
@@ -164,7 +165,7 @@ pub fn kept(output: &Output, dead_letters: bool) -> Kept {
     match (output.format, output.content, output.sequence_key) {
         _ if dead_letters => everything,
         (OutputFormat::Text | OutputFormat::Csv, ..)
-        | (OutputFormat::Parquet | OutputFormat::Orc, Content::Value, _) => nothing,
+        | (OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc, Content::Value, _) => nothing,
         (OutputFormat::Json, Content::Value, _) => Kept { nulls: true, ..nothing },
         // line breaks in a nested value have become spaces
         (OutputFormat::Json, Content::Envelope, _) if output.envelope_value == EnvelopeBytes::Json => {

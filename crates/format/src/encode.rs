@@ -28,8 +28,9 @@ mod sequence;
 pub(crate) mod tests;
 
 pub(crate) use avro::{
-    CODEC_KEY as AVRO_CODEC_KEY, MAGIC as AVRO_MAGIC, NULL_BRANCH as AVRO_NULL_BRANCH, SCHEMA as AVRO_SCHEMA,
-    SCHEMA_KEY as AVRO_SCHEMA_KEY, SECOND_BRANCH as AVRO_SECOND_BRANCH, codec_name as avro_codec_name,
+    BLOCK_RECORDS as AVRO_BLOCK_RECORDS, CODEC_KEY as AVRO_CODEC_KEY, MAGIC as AVRO_MAGIC,
+    NULL_BRANCH as AVRO_NULL_BRANCH, SCHEMA as AVRO_SCHEMA, SCHEMA_KEY as AVRO_SCHEMA_KEY,
+    SECOND_BRANCH as AVRO_SECOND_BRANCH, codec_name as avro_codec_name,
 };
 pub(crate) use csv::{column_separator, push_column};
 pub(crate) use dead_letter::Line;
@@ -175,6 +176,9 @@ impl Codec {
 
 impl FileEncoder {
     /// An empty file of good records. `codec` must be of the same output.
+    ///
+    /// # Panics
+    /// When the output's files are Avro's with values: they have a schema, see [`Self::of_schema`].
     #[must_use]
     pub fn new(output: &Output, identity: FileIdentity, codec: &Codec) -> Self {
         let is_compressed = codec.output.is_some();
@@ -184,7 +188,10 @@ impl FileEncoder {
                 AnyBody::Lines(LinesBody::new(output, is_compressed))
             }
             (OutputFormat::Sequence, _) => AnyBody::Sequence(SequenceBody::new(output)),
-            (OutputFormat::Avro, _) => AnyBody::Avro(AvroBody::new(output)),
+            (OutputFormat::Avro, Content::Envelope) => {
+                AnyBody::Avro(AvroBody::new(output, Arc::clone(&avro::ENVELOPE)))
+            }
+            (OutputFormat::Avro, Content::Value) => panic!("a file of values is made of a schema"),
             (OutputFormat::Parquet | OutputFormat::Orc, _) => match &codec.columns {
                 Columns::Parquet(layout) => AnyBody::Parquet(Box::new(ColumnsBody::new(layout))),
                 Columns::Orc(layout) => AnyBody::Orc(Box::new(ColumnsBody::new(layout))),
@@ -192,6 +199,12 @@ impl FileEncoder {
             },
         };
         Self::with_body(identity, body)
+    }
+
+    /// An empty Avro file of values by a schema, JSON that stands alone.
+    #[must_use]
+    pub fn of_schema(output: &Output, identity: FileIdentity, schema: Arc<str>) -> Self {
+        Self::with_body(identity, AnyBody::Avro(AvroBody::new(output, schema)))
     }
 
     /// An empty file of bad records.

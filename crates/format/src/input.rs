@@ -7,10 +7,10 @@
 //! Formats with schemas have them from the shape, in full; [`schema_files`] makes of files what is kept there. What a
 //! registry gives is learned while records pass ([`registered`]).
 
-mod cursor;
+pub(crate) mod cursor;
 mod framing;
 mod registered;
-mod avro;
+pub(crate) mod avro;
 mod protobuf;
 mod thrift;
 mod msgpack;
@@ -22,7 +22,7 @@ use secor_core::ids::SchemaHash;
 use secor_core::manifest::{NamedSchema, RegisteredSchema};
 use secor_core::shape::{Input, InputFormat, JsonValue, MessageFraming};
 
-use self::avro::AvroReader;
+use self::avro::{AvroReader, Written};
 use self::cursor::Cursor;
 use self::framing::{SchemaName, read_frame};
 use self::pattern::PatternReader;
@@ -57,6 +57,15 @@ enum Form {
     Avro(AvroReader),
     Protobuf(ProtobufReader),
     Thrift(ThriftReader),
+}
+
+/// What reading a value said beside its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ReadValue {
+    /// Where the body begins, which captures count from.
+    pub body: usize,
+    /// The place of the schema that the value was written by, of formats whose bodies can be stored by it.
+    pub schema: Option<usize>,
 }
 
 type JsonScan = fn(&str, &Wanted, &mut Captures) -> Result<(), JsonError>;
@@ -112,8 +121,13 @@ impl Reader {
         }
     }
 
-    /// Validates `value` and captures the wanted fields. Returns where the body begins, which captures count from.
-    pub(crate) fn read(&mut self, value: &[u8], wanted: &Wanted, captures: &mut Captures) -> Result<usize, BadRecord> {
+    /// Validates `value` and captures the wanted fields.
+    pub(crate) fn read(
+        &mut self,
+        value: &[u8],
+        wanted: &Wanted,
+        captures: &mut Captures,
+    ) -> Result<ReadValue, BadRecord> {
         let place = match &mut self.registered {
             Some(registered) => registered.place(value)?,
             None => None,
@@ -125,11 +139,11 @@ impl Reader {
             Form::Json { scan, framing } => return read_json(*scan, *framing, value, wanted, captures),
             Form::MessagePack => msgpack::read_map(value, wanted, captures)
                 .map_err(|error| BadReason::NotMessagePack.with(error.to_string())),
-            Form::Avro(reader) => reader.read(value, place, wanted, captures),
+            Form::Avro(reader) => return reader.read(value, place, wanted, captures),
             Form::Protobuf(reader) => reader.read(value, place, wanted, captures),
             Form::Thrift(reader) => reader.read(value, wanted, captures),
         }
-        .map(|()| 0)
+        .map(|()| ReadValue { body: 0, schema: None })
     }
 
     /// The id that `value` names, if the registry was not asked about it yet.
@@ -137,11 +151,36 @@ impl Reader {
         self.registered.as_ref()?.lacks(value)
     }
 
-    /// What the registry has under `id`; `None`: nothing.
-    pub(crate) fn learn(&mut self, id: u32, schema: Option<(&SchemaHash, &RegisteredSchema)>) {
-        let learned = schema.map(|(hash, schema)| (hash.clone(), self.form.register(schema)));
+    /// What the registry has under `id`; `None`: nothing. Returns the schema's place, if values can be read by it.
+    pub(crate) fn learn(&mut self, id: u32, schema: Option<(&SchemaHash, &RegisteredSchema)>) -> Option<usize> {
+        let learned = schema.map(|(hash, schema)| (hash.clone(), self.form.register(id, schema)));
+        let place = learned.as_ref().and_then(|(_, place)| place.as_ref().ok().copied());
         if let Some(registered) = &mut self.registered {
             registered.learn(id, learned);
+        }
+        place
+    }
+
+    /// From now on bodies must be good neighbours in a file, not only good.
+    pub(crate) fn hold_to_files(&mut self) {
+        if let Form::Avro(reader) = &mut self.form {
+            reader.hold_to_files();
+        }
+    }
+
+    /// The schemas that the shape gives and bodies can be stored by, by their places.
+    pub(crate) fn given_schemas(&self) -> &[Written] {
+        match &self.form {
+            Form::Avro(reader) => reader.given(),
+            _ => &[],
+        }
+    }
+
+    /// The schema at a place that [`Self::read`] or [`Self::learn`] has said.
+    pub(crate) fn schema(&self, place: usize) -> Option<&Written> {
+        match &self.form {
+            Form::Avro(reader) => Some(reader.schema(place)),
+            _ => None,
         }
     }
 
@@ -167,9 +206,9 @@ impl Reader {
 
 impl Form {
     /// The place of a registry's schema, or why no message can be read by it.
-    fn register(&mut self, schema: &RegisteredSchema) -> Result<usize, String> {
+    fn register(&mut self, id: u32, schema: &RegisteredSchema) -> Result<usize, String> {
         match (self, schema.kind.as_str()) {
-            (Self::Avro(reader), "AVRO") => reader.register(schema),
+            (Self::Avro(reader), "AVRO") => reader.register(id, schema),
             (Self::Protobuf(reader), "PROTOBUF") => reader.register(schema),
             (Self::Json { .. }, "JSON") => Ok(0),
             (_, kind) => Err(format!("it is a schema of type `{kind}`")),
@@ -197,13 +236,13 @@ fn read_json(
     value: &[u8],
     wanted: &Wanted,
     captures: &mut Captures,
-) -> Result<usize, BadRecord> {
+) -> Result<ReadValue, BadRecord> {
     let mut cursor = Cursor::new(value);
     read_frame(framing, &mut cursor).map_err(|error| BadReason::NotJson.with(error.to_string()))?;
     let body = cursor.at();
     scan(utf8(&value[body..], BadReason::NotJson)?, wanted, captures)
         .map_err(|error| BadReason::NotJson.with(error.to_string()))?;
-    Ok(body)
+    Ok(ReadValue { body, schema: None })
 }
 
 /// Why a field can't be wanted of an input.

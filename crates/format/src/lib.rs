@@ -15,6 +15,7 @@ pub mod java_time;
 pub mod input;
 mod partitions;
 mod columns;
+mod resolve;
 pub mod compress;
 pub mod encode;
 mod stored;
@@ -24,10 +25,10 @@ pub mod decode;
 
 pub use bad::{BadReason, BadRecord};
 pub use decode::{
-    Archived, FileReader, Kept, LZO_INDEX, ReadError, ReadSummary, digest_file, kept, lzo_index, panics_are_damage,
-    read_file,
+    Archived, FileReader, Kept, LZO_INDEX, ReadError, ReadSummary, avro_content, digest_file, kept, lzo_index,
+    panics_are_damage, read_file,
 };
 pub use encode::{Codec, FileEncoder, FileIdentity, FileSummary};
 pub use faults::{ShapeError, ShapeFault};
 pub use partitions::PartitionIdx;
-pub use route::{Pipeline, Routed};
+pub use route::{FileSchema, Pipeline, Routed};

@@ -1,4 +1,5 @@
-//! The output partitions of the open batch: from what a record decides on to a small dense number.
+//! The output partitions of the open batch: from what a record decides on to a small dense number. Where a file is by one
+//! schema, an output partition counts once for each.
 //!
 //! The key of the cache is not the name but what the name is made of (begin of a time bucket, field values), so that
 //! nothing is formatted for a record whose output partition has been seen. Several keys may mean one name: two values
@@ -17,8 +18,8 @@ pub struct PartitionIdx(u32);
 
 #[derive(Debug)]
 pub(crate) struct Partitions {
-    names: Vec<String>,
-    by_name: BTreeMap<String, u32>,
+    names: Vec<Name>,
+    by_name: BTreeMap<Name, u32>,
     /// All keys, one behind the other.
     keys: Vec<u8>,
     known: Vec<Known>,
@@ -27,6 +28,9 @@ pub(crate) struct Partitions {
     /// The last key asked for: most records go where the one before them went.
     last: Option<usize>,
 }
+
+/// An output partition, and the place of the schema, if files differ by it.
+type Name = (String, Option<usize>);
 
 #[derive(Clone, Copy, Debug)]
 struct Known {
@@ -70,7 +74,12 @@ impl Partitions {
     }
 
     pub(crate) fn name(&self, partition: PartitionIdx) -> &str {
-        &self.names[partition.0 as usize]
+        &self.names[partition.0 as usize].0
+    }
+
+    /// The place of the schema, if files differ by it.
+    pub(crate) fn schema(&self, partition: PartitionIdx) -> Option<usize> {
+        self.names[partition.0 as usize].1
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -100,9 +109,10 @@ impl Partitions {
         None
     }
 
-    /// Remembers that `key`, which [`Self::find`] did not find, means `name`.
-    pub(crate) fn insert(&mut self, key: &[u8], name: String) -> PartitionIdx {
+    /// Remembers that `key`, which [`Self::find`] did not find, means `name` and the schema at a place.
+    pub(crate) fn insert(&mut self, key: &[u8], name: String, schema: Option<usize>) -> PartitionIdx {
         let number = |len: usize| u32::try_from(len).expect("fewer output partitions than 32 bits can number");
+        let name = (name, schema);
         let partition = match self.by_name.get(&name) {
             Some(&partition) => partition,
             None => {
@@ -161,7 +171,7 @@ mod tests {
         let key = |i: u32| i.to_le_bytes();
         for i in 0..5_000 {
             assert_eq!(partitions.find(&key(i)), None);
-            assert_eq!(partitions.insert(&key(i), format!("p{}", i / 2)), PartitionIdx(i / 2));
+            assert_eq!(partitions.insert(&key(i), format!("p{}", i / 2), None), PartitionIdx(i / 2));
         }
         for i in (0..5_000).rev() {
             assert_eq!(partitions.find(&key(i)), Some(PartitionIdx(i / 2)));
@@ -169,7 +179,10 @@ mod tests {
         assert_eq!((partitions.len(), partitions.name(PartitionIdx(7))), (2_500, "p7"));
         partitions.clear();
         assert_eq!(partitions.find(&key(3)), None);
-        assert_eq!(partitions.insert(b"", "x".to_owned()), PartitionIdx(0));
+        assert_eq!(partitions.insert(b"", "x".to_owned(), None), PartitionIdx(0));
         assert_eq!(partitions.find(b""), Some(PartitionIdx(0)));
+        assert_eq!(partitions.insert(b"7", "x".to_owned(), Some(7)), PartitionIdx(1));
+        assert_eq!(partitions.insert(b"07", "x".to_owned(), Some(7)), PartitionIdx(1));
+        assert_eq!((partitions.name(PartitionIdx(1)), partitions.schema(PartitionIdx(1))), ("x", Some(7)));
     }
 }

@@ -65,9 +65,13 @@ impl Plan {
         let reader = Reader::new(&shape.input, &mut faults);
         let mut wishes = Wishes { shape, reader: reader.as_ref(), wanted: Wanted::new(), faults: &mut faults };
         let fields = wishes.of_templates(&templates);
-        let stored = Stored::new(&shape.output, shape.input.format, &mut wishes);
+        let mut stored = Stored::new(&shape.output, shape.input.format, &mut wishes);
         let source = compile_source(zone.as_ref().ok(), &mut wishes);
         let wanted = wishes.wanted;
+        let reader = reader.map(|mut reader| {
+            meet(&mut reader, &mut stored, &mut faults);
+            reader
+        });
         let Some(reader) = reader.filter(|_| faults.0.is_empty()) else {
             return Err(ShapeError { faults: faults.0 });
         };
@@ -90,6 +94,21 @@ impl Plan {
             templates,
         };
         Ok((plan, reader))
+    }
+}
+
+/// Tells reader and output of each other.
+fn meet(reader: &mut Reader, stored: &mut Stored, faults: &mut Faults) {
+    if stored.are_data() {
+        reader.hold_to_files();
+    }
+    for (place, schema) in reader.given_schemas().iter().enumerate() {
+        stored.learn(place, &schema.text);
+        if let Some(why) = stored.objection(place) {
+            let message = format!("no value of the input's schema number {} can become one of this: {why}", place + 1);
+            let hint = "give a field that the input lacks a default, or leave `schema` out for files by each schema";
+            faults.add("output.schema", message, hint);
+        }
     }
 }
 

@@ -7,8 +7,9 @@
 //! It never decides where a bad record goes, and it knows no files, no topics and no clock.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use secor_core::ids::SchemaHash;
+use secor_core::ids::{SchemaHash, WriterSchema};
 use secor_core::layout::{
     DEFAULT_PARTITION, OUTPUT_PARTITION_BYTES_MAX, TemplatePart, TimeBucket, Zone, check_segment, push_escaped,
 };
@@ -20,9 +21,10 @@ use crate::bad::{BadReason, BadRecord};
 use crate::event_time;
 use crate::faults::ShapeError;
 use crate::fields::{Captures, Found};
-use crate::input::Reader;
+use crate::input::{ReadValue, Reader};
 use crate::partitions::{PartitionIdx, Partitions};
 use crate::plan::{EventTimePlan, Plan, Source};
+use crate::stored::ReadBody;
 
 #[cfg(test)]
 mod registered_tests;
@@ -50,9 +52,18 @@ pub struct Routed<'r> {
     pub partition: PartitionIdx,
     /// Milliseconds since 1970; `None` when no template names the event time, or the policy took the default partition.
     pub event_time: Option<i64>,
-    /// As the file will hold it: a null value stays null here unless it became a row of nulls, and line breaks between
-    /// JSON tokens became spaces if the delimiter is a line break.
+    /// As the file will hold it: a null value stays null here unless it became a row of nulls, line breaks between JSON
+    /// tokens became spaces if the delimiter is a line break, and an Avro datum is without what named its schema.
     pub value: Option<Cow<'r, [u8]>>,
+}
+
+/// The schema of all rows of a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileSchema {
+    /// As records name it, where their files differ by it.
+    pub writer: Option<WriterSchema>,
+    /// Avro's, in JSON.
+    pub text: Arc<str>,
 }
 
 /// How an attempt to read an event time ended without one.
@@ -88,22 +99,24 @@ impl Pipeline {
     /// # Panics
     /// When a template or the timestamp source names the clock and `clock_ms` is outside the years 1 to 9999.
     pub fn route<'r>(&mut self, record: &Record<'r>, clock_ms: i64) -> Result<Routed<'r>, BadRecord> {
-        let input = match record.value {
+        let (input, schema) = match record.value {
             Some(value) => {
-                let body = self.reader.read(value, &self.plan.wanted, &mut self.captures)?;
-                &value[body..]
+                let ReadValue { body, schema } = self.reader.read(value, &self.plan.wanted, &mut self.captures)?;
+                (&value[body..], schema)
             }
             None => {
                 self.captures.clear(&self.plan.wanted);
-                &[]
+                (&[][..], None)
             }
         };
-        let value = self.plan.stored.value(record, input, self.plan.input, &self.captures)?;
+        let read = ReadBody { bytes: input, schema, format: self.plan.input };
+        let value = self.plan.stored.value(record, &read, &self.captures)?;
         let event_time = match &self.plan.event_time {
             Some(plan) => event_time(plan, &self.plan, &self.captures, record, input, clock_ms)?,
             None => None,
         };
-        let partition = self.partition(record, input, event_time, clock_ms)?;
+        let schema = schema.filter(|_| self.plan.stored.is_by_writer());
+        let partition = self.partition(record, input, schema, event_time, clock_ms)?;
         Ok(Routed { partition, event_time, value })
     }
 
@@ -116,7 +129,20 @@ impl Pipeline {
         self.partitions.name(partition)
     }
 
-    /// How many output partitions the open batch has.
+    /// The schema of the rows of a partition's file, where files have one.
+    ///
+    /// # Panics
+    /// When the partition is not one of this batch.
+    #[must_use]
+    pub fn file_schema(&self, partition: PartitionIdx) -> Option<FileSchema> {
+        if let Some(text) = self.plan.stored.schema() {
+            return Some(FileSchema { writer: None, text: Arc::clone(text) });
+        }
+        let schema = self.reader.schema(self.partitions.schema(partition)?)?;
+        Some(FileSchema { writer: schema.name(), text: Arc::clone(&schema.text) })
+    }
+
+    /// How many output partitions the open batch has; where files differ by schema, one counts once for each.
     #[must_use]
     pub fn partitions(&self) -> usize {
         self.partitions.len()
@@ -132,7 +158,11 @@ impl Pipeline {
 
     /// What a registry has under `id`, `None`: nothing. Holds for the open batch; a schema also for those after it.
     pub fn learn_schema(&mut self, id: u32, schema: Option<(&SchemaHash, &RegisteredSchema)>) {
-        self.reader.learn(id, schema);
+        if let Some(place) = self.reader.learn(id, schema)
+            && let Some(schema) = self.reader.schema(place)
+        {
+            self.plan.stored.learn(place, &schema.text);
+        }
         self.captures.set_symbols(self.reader.symbols());
     }
 
@@ -160,10 +190,14 @@ impl Pipeline {
         &mut self,
         record: &Record<'_>,
         input: &[u8],
+        schema: Option<usize>,
         event_time: Option<i64>,
         clock_ms: i64,
     ) -> Result<PartitionIdx, BadRecord> {
         self.key.clear();
+        if let Some(place) = schema {
+            self.key.extend_from_slice(&place.to_le_bytes());
+        }
         if let Some(plan) = &self.plan.event_time {
             let begin = event_time.map_or(i64::MIN, |ms| self.buckets.find(&self.plan, plan, ms).lo);
             self.key.extend_from_slice(&begin.to_le_bytes());
@@ -186,7 +220,7 @@ impl Pipeline {
             return Ok(partition);
         }
         let name = self.render(record, input, event_time, clock_ms)?;
-        Ok(self.partitions.insert(&self.key, name))
+        Ok(self.partitions.insert(&self.key, name, schema))
     }
 
     /// The name of an output partition that was not seen before.

@@ -4,6 +4,7 @@
 //! Everything here is decided for ever by `docs/formats.md`. A value that can't be stored makes its record bad.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use memchr::{memchr, memmem};
 use secor_core::record::Record;
@@ -13,6 +14,7 @@ use crate::bad::{BadReason, BadRecord};
 use crate::columns::envelope;
 use crate::encode::{NULL_LINE, line_end};
 use crate::fields::Captures;
+use crate::resolve::Resolver;
 
 mod check;
 mod columns;
@@ -39,6 +41,19 @@ pub(crate) enum Stored {
     ColumnOfEnvelope,
     /// As a row of columns.
     Columns(columns::RowMaker),
+    /// The datum as it is, behind what names its schema.
+    Datum,
+    /// The datum as one of the output's schema.
+    Resolved(Box<Resolver>),
+}
+
+/// What of a value was read.
+pub(crate) struct ReadBody<'r> {
+    /// The value without what frames a JSON text or an Avro datum and names its schema; captures count from there.
+    pub bytes: &'r [u8],
+    /// The place of the schema that it was written by.
+    pub schema: Option<usize>,
+    pub format: InputFormat,
 }
 
 /// Who looks for the fields that are named.
@@ -63,6 +78,7 @@ impl Stored {
             (OutputFormat::Text, ..) => Self::Piece(line_end(output).into()),
             (OutputFormat::Json, Content::Value, _) => Self::JsonLine,
             (OutputFormat::Json, Content::Envelope, EnvelopeBytes::Json) => Self::NestedJson,
+            (OutputFormat::Avro, Content::Value, _) => Self::datum(output),
             (OutputFormat::Parquet, Content::Envelope, _) => Self::ColumnOfEnvelope,
             (OutputFormat::Parquet | OutputFormat::Orc, Content::Value, _) => {
                 Self::Columns(columns::RowMaker::new(output, input, wishing))
@@ -71,18 +87,58 @@ impl Stored {
         }
     }
 
-    /// The value as the file will hold it. `body` is the value without the frame of a JSON text, which names its schema
-    /// and is no JSON; `captures` count from there.
+    /// The output's schema has been checked; of one that is wrong nothing is stored.
+    fn datum(output: &Output) -> Self {
+        match output.schema.as_deref().map(Resolver::new) {
+            Some(Ok(resolver)) => Self::Resolved(Box::new(resolver)),
+            Some(Err(_)) | None => Self::Datum,
+        }
+    }
+
+    /// Whether a file is by one writer's schema, so that records of one output partition may go to several.
+    pub(crate) fn is_by_writer(&self) -> bool {
+        matches!(self, Self::Datum)
+    }
+
+    /// Whether values become rows that a reader can't skip when it can't read them.
+    pub(crate) fn are_data(&self) -> bool {
+        matches!(self, Self::Datum | Self::Resolved(_))
+    }
+
+    /// The output's own schema.
+    pub(crate) fn schema(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Resolved(resolver) => Some(resolver.text()),
+            _ => None,
+        }
+    }
+
+    /// Values may come that were written by the schema at `place`.
+    pub(crate) fn learn(&mut self, place: usize, schema: &str) {
+        if let Self::Resolved(resolver) = self {
+            resolver.learn(place, schema);
+        }
+    }
+
+    /// Why no value of the schema at `place` can be stored; `None`: some can.
+    pub(crate) fn objection(&self, place: usize) -> Option<String> {
+        match self {
+            Self::Resolved(resolver) => resolver.objection(place),
+            _ => None,
+        }
+    }
+
+    /// The value as the file will hold it.
     ///
     /// # Errors
     /// [`BadRecord`] when it can't be stored.
     pub(crate) fn value<'r>(
         &mut self,
         record: &Record<'r>,
-        body: &'r [u8],
-        input: InputFormat,
+        read: &ReadBody<'r>,
         captures: &Captures,
     ) -> Result<Option<Cow<'r, [u8]>>, BadRecord> {
+        let (body, input) = (read.bytes, read.format);
         match (self, record.value) {
             (Self::Row(columns), _) => columns.row(|slot| captures.get(slot, body)).map(|row| Some(Cow::Owned(row))),
             (Self::Columns(columns), value) => {
@@ -94,6 +150,13 @@ impl Stored {
             (Self::NestedJson, Some(_)) => piece(trimmed(body), b"\n", input).map(Some),
             (Self::Whole, Some(value)) => Ok(Some(Cow::Borrowed(value))),
             (Self::ColumnOfEnvelope, value) => check_timestamp(record).map(|()| value.map(Cow::Borrowed)),
+            (Self::Datum, Some(_)) => Ok(Some(Cow::Borrowed(body))),
+            (Self::Resolved(resolver), Some(_)) => {
+                let place = read.schema.expect("an Avro datum was read by a schema");
+                resolver.datum(place, body).map(|datum| Some(Cow::Owned(datum)))
+            }
+            (Self::Resolved(resolver), None) => resolver.null().map(|null| Some(Cow::Owned(null))),
+            (Self::Datum, None) => Err(BadReason::NullValue.with("a null value has no schema")),
             (_, None) => Ok(None),
         }
     }

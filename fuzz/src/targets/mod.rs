@@ -5,6 +5,7 @@
 //! A body only uses what is public, decides everything by its bytes, and asserts a property, not a golden value: what
 //! was read is written again alike, two readers agree, a value stays in its range.
 
+pub mod avro_values;
 pub mod bytes;
 pub mod columns;
 pub mod command_line;
@@ -29,7 +30,8 @@ pub mod text;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets; each has a file in `fuzz_targets/` and a folder in `corpus/`.
-pub const ALL: [Target; 16] = [
+pub const ALL: [Target; 17] = [
+    ("avro_values", avro_values::run),
     ("columns", columns::run),
     ("command_line", command_line::run),
     ("config", config::run),

@@ -3,14 +3,14 @@
 //!
 //! Input: the shape as one line of JSON, then the value of a record.
 
-use secor_core::ids::{Generation, Offset};
+use secor_core::ids::{Generation, Offset, WriterSchema};
 use secor_core::json::parse_defaulted;
-use secor_core::layout::{DEAD_LETTERS, Layout, NameParts, check_segment, extension};
+use secor_core::layout::{DEAD_LETTERS, Layout, NameParts, check_segment, extension_by};
 use secor_core::record::Record;
 use secor_core::shape::Shape;
 use secor_format::Pipeline;
 
-use super::files::{Owned, assert_reads_back};
+use super::files::{Owned, assert_reads_back_by};
 
 /// Longer ones are slow to compile as regular expressions, and no different.
 const PATTERN_BYTES_MAX: usize = 64;
@@ -49,22 +49,23 @@ pub fn run(data: &[u8]) {
         bad: None,
         is_flushed: false,
     };
-    let folder = match pipeline.route(&record, 1_700_000_000_000) {
+    let (folder, schema) = match pipeline.route(&record, 1_700_000_000_000) {
         Ok(routed) => {
             owned.value = routed.value.map(std::borrow::Cow::into_owned);
-            pipeline.output_partition(routed.partition).to_owned()
+            (pipeline.output_partition(routed.partition).to_owned(), pipeline.file_schema(routed.partition))
         }
         Err(bad) => {
             owned.value = value.map(<[u8]>::to_vec);
             owned.bad = Some(bad);
-            String::new()
+            (String::new(), None)
         }
     };
-    check_key(&shape, &folder, owned.bad.is_some());
-    assert_reads_back(&shape.output, &[owned]);
+    let writer = schema.as_ref().and_then(|schema| schema.writer);
+    check_key(&shape, &folder, writer, owned.bad.is_some());
+    assert_reads_back_by(&shape.output, schema.map(|schema| schema.text).as_ref(), &[owned]);
 }
 
-fn check_key(shape: &Shape, output_partition: &str, is_bad: bool) {
+fn check_key(shape: &Shape, output_partition: &str, writer: Option<WriterSchema>, is_bad: bool) {
     let layout = Layout::parse(&shape.layout).expect("the pipeline took it");
     let name = NameParts {
         topic: "clicks",
@@ -72,7 +73,7 @@ fn check_key(shape: &Shape, output_partition: &str, is_bad: bool) {
         generation: Generation(1),
         partition: 0,
         start: Offset::ZERO,
-        ext: &extension(&shape.output),
+        ext: &extension_by(&shape.output, writer),
     };
     let dead_letters = layout.dead_letter_key(&name);
     assert!(dead_letters.split('/').all(|segment| check_segment(segment).is_ok()), "{dead_letters}");

@@ -158,6 +158,21 @@ fn extensions_are_those_of_the_codec_or_the_configured_one() {
 }
 
 #[test]
+fn extensions_name_the_schema_of_a_files_rows() {
+    let avro = Output { format: OutputFormat::Avro, ..Output::default() };
+    let none = Output { extension: Some(String::new()), ..avro.clone() };
+    for (output, schema, expected) in [
+        (&avro, None, ".avro"),
+        (&avro, Some(WriterSchema::Id(0)), ".s0.avro"),
+        (&avro, Some(WriterSchema::Id(u32::MAX)), ".s4294967295.avro"),
+        (&avro, Some(WriterSchema::Fingerprint(0xab)), ".f00000000000000ab.avro"),
+        (&none, Some(WriterSchema::Id(17)), ".s17"),
+    ] {
+        assert_eq!(extension_by(output, schema), expected);
+    }
+}
+
+#[test]
 fn keys_are_checked() {
     let long = "x".repeat(256);
     assert_eq!(check_key("a/b.gz"), Ok(()));

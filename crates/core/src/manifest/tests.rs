@@ -58,6 +58,7 @@ fn batch() -> Batch {
                 records_digest: Digest(1),
                 values_digest: Digest(u128::MAX),
                 dead_letters: true,
+                schema: None,
             },
             FileEntry {
                 key: "clicks/dt=2023-11-14/hr=22/1_3_00000000000000000100.gz".to_owned(),
@@ -70,9 +71,21 @@ fn batch() -> Batch {
                 records_digest: Digest(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef),
                 values_digest: Digest(2),
                 dead_letters: false,
+                schema: None,
             },
         ],
     }
+}
+
+/// Those of [`batch`], the good one by two schemas.
+fn files_by_schema() -> Vec<FileEntry> {
+    let [dead_letters, file] = <[FileEntry; 2]>::try_from(batch().files).expect("two files");
+    let by = |schema: WriterSchema, name: &str| {
+        let key = file.key.replace(".gz", &format!(".{name}.avro"));
+        FileEntry { key, schema: Some(schema), ..file.clone() }
+    };
+    let fingerprint = WriterSchema::Fingerprint(0x0c3a_9d1e_5b7f_4201);
+    vec![dead_letters, by(fingerprint, "f0c3a9d1e5b7f4201"), by(WriterSchema::Id(17), "s17")]
 }
 
 fn schemas() -> Vec<NamedSchema> {
@@ -166,6 +179,8 @@ fn entries_of_every_kind_are_golden() {
         &entry(Kind::Batch(Batch { reason: CutReason::Schemas, schemas: schemas(), ..batch() })),
         include_str!("testdata/entry_batch_schemas.json"),
     );
+    let batch_by_schema = Batch { reason: CutReason::Schemas, schemas: schemas(), files: files_by_schema(), ..batch() };
+    golden(&entry(Kind::Batch(batch_by_schema)), include_str!("testdata/entry_batch_by_schema.json"));
     golden(
         &Entry { receipt: Some(receipt()), ..entry(Kind::Empty) },
         include_str!("testdata/entry_empty_receipt.json"),
@@ -295,6 +310,8 @@ fn what_this_program_does_not_know_is_refused() {
         good.replace(r#""clock":1700000000123"#, r#""clock":1.7"#),
         good.replace("0123456789abcdef0123456789abcdef", "0123456789ABCDEF0123456789abcdef"),
         good.replace(r#""time_zone_data":"#, r#""time_zone":"#),
+        good.replace(r#""dead_letters":false"#, r#""dead_letters":false,"schema":{"id":-1}"#),
+        good.replace(r#""dead_letters":false"#, r#""dead_letters":false,"schema":{"fingerprint":"AB"}"#),
     ];
     for text in changed {
         assert_ne!(text, good, "the case changes something");
@@ -353,8 +370,10 @@ fn any_file() -> impl Strategy<Value = FileEntry> {
     let times = || proptest::option::of(any::<[i64; 2]>());
     let offsets = (any_offset(), any_offset());
     let digests = (any_digest(), any_digest());
-    (".{0,40}", any::<(u64, u64, bool)>(), offsets, times(), times(), digests).prop_map(
-        |(key, (records, bytes, dead_letters), offsets, timestamps, event_times, digests)| FileEntry {
+    let schema = prop_oneof![any::<u32>().prop_map(WriterSchema::Id), any::<u64>().prop_map(WriterSchema::Fingerprint)];
+    let schema = proptest::option::of(schema);
+    (".{0,40}", any::<(u64, u64, bool)>(), offsets, times(), times(), digests, schema).prop_map(
+        |(key, (records, bytes, dead_letters), offsets, timestamps, event_times, digests, schema)| FileEntry {
             key,
             records,
             first_offset: offsets.0,
@@ -365,6 +384,7 @@ fn any_file() -> impl Strategy<Value = FileEntry> {
             records_digest: digests.0,
             values_digest: digests.1,
             dead_letters,
+            schema,
         },
     )
 }

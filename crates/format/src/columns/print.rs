@@ -44,7 +44,7 @@ fn push_cell(text: &mut Vec<u8>, cells: &mut Cells<'_>, kind: &Kind) {
         Kind::Double => push_number(text, f64::from_le_bytes(cells.fixed())),
         Kind::Decimal { scale, .. } => push_text(text, &decimal(i128::from_le_bytes(cells.fixed()), *scale)),
         Kind::String | Kind::Json => push_text(text, &String::from_utf8_lossy(cells.bytes())),
-        Kind::Binary => push_text(text, &BASE64_STANDARD.encode(cells.bytes())),
+        Kind::Binary => push_bytes(text, cells.bytes()),
         Kind::Date => push_time(text, Time::Date { days: i32::from_le_bytes(cells.fixed()) }),
         Kind::Timestamp(timestamp) => {
             let value = i64::from_le_bytes(cells.fixed());
@@ -77,21 +77,26 @@ fn push_cell(text: &mut Vec<u8>, cells: &mut Cells<'_>, kind: &Kind) {
     }
 }
 
-fn push_comma(text: &mut Vec<u8>, index: usize) {
+pub(crate) fn push_comma(text: &mut Vec<u8>, index: usize) {
     if index > 0 {
         text.push(b',');
     }
 }
 
-fn push_plain(text: &mut Vec<u8>, value: impl std::fmt::Display) {
+pub(crate) fn push_plain(text: &mut Vec<u8>, value: impl std::fmt::Display) {
     write!(text, "{value}").expect("memory takes what is written");
 }
 
-fn push_text(text: &mut Vec<u8>, value: &str) {
+pub(crate) fn push_text(text: &mut Vec<u8>, value: &str) {
     serde_json::to_writer(text, value).expect("memory takes what is written");
 }
 
-fn push_number(text: &mut Vec<u8>, value: f64) {
+/// In base64.
+pub(crate) fn push_bytes(text: &mut Vec<u8>, bytes: &[u8]) {
+    push_text(text, &BASE64_STANDARD.encode(bytes));
+}
+
+pub(crate) fn push_number(text: &mut Vec<u8>, value: f64) {
     match value.is_finite() {
         true => serde_json::to_writer(text, &value).expect("memory takes what is written"),
         false => push_text(text, &value.to_string()),
@@ -106,7 +111,7 @@ fn push_time(text: &mut Vec<u8>, time: Time) {
 }
 
 /// With all digits that the column has behind the point.
-fn decimal(unscaled: i128, scale: u8) -> String {
+pub(crate) fn decimal(unscaled: i128, scale: u8) -> String {
     let scale = usize::from(scale);
     let sign = if unscaled < 0 { "-" } else { "" };
     let digits = format!("{:0>width$}", unscaled.unsigned_abs(), width = scale + 1);

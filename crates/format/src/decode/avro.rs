@@ -1,16 +1,18 @@
-//! Avro container files of envelopes, as `encode::avro` writes them. What the file's own header says of the codec
-//! counts; another schema is refused.
+//! Avro container files, as `encode::avro` writes them. What the file's own header says of the codec counts. Of envelopes
+//! there is one schema, and another is refused; of values the header says it.
+
+mod envelope;
+mod values;
 
 use std::io::{BufRead, Read};
 
-use secor_core::record::push_header;
-use secor_core::shape::Compression;
+use secor_core::shape::{Compression, Content};
 
+use self::values::Values;
 use super::compressed::Inflate;
-use super::{Archived, Fault, RECORD_BYTES_MAX, decompress_whole, fault, length, malformed, offset, read_bytes};
+use super::{Archived, Fault, RECORD_BYTES_MAX, decompress_whole, fault, length, malformed, read_bytes};
 use crate::encode::{
-    AVRO_CODEC_KEY, AVRO_MAGIC, AVRO_NULL_BRANCH, AVRO_SCHEMA, AVRO_SCHEMA_KEY, AVRO_SECOND_BRANCH, SYNC_BYTES,
-    avro_codec_name,
+    AVRO_BLOCK_RECORDS, AVRO_CODEC_KEY, AVRO_MAGIC, AVRO_SCHEMA, AVRO_SCHEMA_KEY, SYNC_BYTES, avro_codec_name,
 };
 
 /// Entries of a file's metadata that are looked at.
@@ -18,7 +20,10 @@ const METADATA_MAX: u64 = 1_000;
 
 pub(super) struct AvroReader<'r> {
     input: Box<dyn BufRead + 'r>,
+    content: Content,
     header: Option<Header>,
+    /// `None`: they are envelopes.
+    values: Option<Values>,
     stored: Vec<u8>,
     block: Vec<u8>,
     at: usize,
@@ -34,15 +39,21 @@ struct Header {
 // === impl AvroReader ===
 
 impl<'r> AvroReader<'r> {
-    pub(super) fn new(input: Box<dyn BufRead + 'r>) -> Self {
-        Self { input, header: None, stored: Vec::new(), block: Vec::new(), at: 0, records_left: 0 }
+    pub(super) fn new(input: Box<dyn BufRead + 'r>, content: Content) -> Self {
+        let (header, values) = (None, None);
+        Self { input, content, header, values, stored: Vec::new(), block: Vec::new(), at: 0, records_left: 0 }
     }
 
     pub(super) fn next(&mut self, archived: &mut Archived) -> Result<bool, Fault> {
         let header = match self.header {
             Some(header) => header,
             None => {
-                let header = read_header(&mut self.input)?;
+                let (header, schema) = read_header(&mut self.input)?;
+                match self.content {
+                    Content::Envelope if is_envelope(&schema) => {}
+                    Content::Envelope => return Err(malformed("the schema is not that of an envelope")),
+                    Content::Value => self.values = Some(Values::new(&schema)?),
+                }
                 *self.header.insert(header)
             }
         };
@@ -52,9 +63,14 @@ impl<'r> AvroReader<'r> {
             }
             self.read_block(header)?;
         }
-        let mut rest = &self.block[self.at..];
-        read_record(&mut rest, archived)?;
-        self.at = self.block.len() - rest.len();
+        match &self.values {
+            Some(values) => self.at += values.read(&self.block[self.at..], archived)?,
+            None => {
+                let mut rest = &self.block[self.at..];
+                envelope::read_record(&mut rest, archived)?;
+                self.at = self.block.len() - rest.len();
+            }
+        }
         self.records_left -= 1;
         if self.records_left == 0 && self.at < self.block.len() {
             return Err(malformed("the block holds more than its records"));
@@ -72,8 +88,10 @@ impl<'r> AvroReader<'r> {
             return Err(malformed("the sync marker is not that of the header"));
         }
         decompress(header.compression, &self.stored, &mut self.block)?;
-        // a record has five bytes at least
-        if records > self.block.len() as u64 {
+        // an envelope has five bytes at least, a datum one, unless its type has none
+        let are_nothing = self.values.as_ref().is_some_and(Values::are_nothing);
+        let most = if are_nothing { AVRO_BLOCK_RECORDS } else { self.block.len() as u64 };
+        if records > most {
             return Err(malformed("the block holds less than its records"));
         }
         (self.records_left, self.at) = (records, 0);
@@ -81,7 +99,8 @@ impl<'r> AvroReader<'r> {
     }
 }
 
-fn read_header(input: &mut dyn BufRead) -> Result<Header, Fault> {
+/// What the header says, and the schema's text.
+fn read_header(input: &mut dyn BufRead) -> Result<(Header, Vec<u8>), Fault> {
     let mut magic = [0; AVRO_MAGIC.len()];
     input.read_exact(&mut magic)?;
     if magic != AVRO_MAGIC {
@@ -111,13 +130,23 @@ fn read_header(input: &mut dyn BufRead) -> Result<Header, Fault> {
         }
     }
     let schema = schema.ok_or_else(|| malformed("the schema is missing"))?;
-    let schema: serde_json::Value = serde_json::from_slice(&schema).map_err(fault)?;
-    if schema != serde_json::from_str::<serde_json::Value>(AVRO_SCHEMA).map_err(fault)? {
-        return Err(malformed("the schema is not that of an envelope"));
-    }
     let mut sync = [0; SYNC_BYTES];
     input.read_exact(&mut sync)?;
-    Ok(Header { compression: compression_of(codec.as_deref())?, sync })
+    Ok((Header { compression: compression_of(codec.as_deref())?, sync }, schema))
+}
+
+fn is_envelope(schema: &[u8]) -> bool {
+    let schema: Option<serde_json::Value> = serde_json::from_slice(schema).ok();
+    schema.is_some() && schema == serde_json::from_str(AVRO_SCHEMA).ok()
+}
+
+/// What the records of a container file are, by its first bytes: values, unless its header is there and says envelopes.
+#[must_use]
+pub fn avro_content(mut beginning: &[u8]) -> Content {
+    match read_header(&mut beginning) {
+        Ok((_, schema)) if is_envelope(&schema) => Content::Envelope,
+        Ok(_) | Err(_) => Content::Value,
+    }
 }
 
 fn compression_of(codec: Option<&[u8]>) -> Result<Compression, Fault> {
@@ -151,49 +180,6 @@ fn decompress(compression: Compression, stored: &[u8], to: &mut Vec<u8>) -> Resu
         other => return decompress_whole(other, stored, to),
     }
     if to.len() as u64 > RECORD_BYTES_MAX { Err(malformed("longer than a block can be")) } else { Ok(()) }
-}
-
-fn read_record(rest: &mut &[u8], archived: &mut Archived) -> Result<(), Fault> {
-    archived.offset = Some(offset(read_long(rest)?)?);
-    archived.timestamp = if read_branch(rest)? { Some(read_long(rest)?) } else { None };
-    archived.key = read_optional(rest)?.map(<[u8]>::to_vec);
-    match read_optional(rest)? {
-        Some(value) => archived.value.get_or_insert_default().extend_from_slice(value),
-        None => archived.value = None,
-    }
-    loop {
-        match read_long(rest)? {
-            0 => return Ok(()),
-            count if count > 0 => {
-                for _ in 0..count {
-                    let name = take_sized(rest)?;
-                    let value = read_optional(rest)?;
-                    let name = read_optional(rest)?.unwrap_or(name);
-                    push_header(&mut archived.headers, name, value);
-                }
-            }
-            _ => return Err(malformed("a negative count of headers")),
-        }
-    }
-}
-
-fn read_optional<'a>(rest: &mut &'a [u8]) -> Result<Option<&'a [u8]>, Fault> {
-    if read_branch(rest)? { take_sized(rest).map(Some) } else { Ok(None) }
-}
-
-fn read_branch(rest: &mut &[u8]) -> Result<bool, Fault> {
-    match read_long(rest)? {
-        AVRO_NULL_BRANCH => Ok(false),
-        AVRO_SECOND_BRANCH => Ok(true),
-        other => Err(Fault::Malformed(format!("a union has no branch {other}"))),
-    }
-}
-
-fn take_sized<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Fault> {
-    let len = length(read_long(rest)?)?;
-    let (bytes, behind) = rest.split_at_checked(len).ok_or_else(|| malformed("the record ends too early"))?;
-    *rest = behind;
-    Ok(bytes)
 }
 
 fn read_sized(input: &mut dyn BufRead) -> Result<Vec<u8>, Fault> {

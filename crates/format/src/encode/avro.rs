@@ -1,16 +1,24 @@
-//! Avro object container files of envelopes: the schema of Kafka Store, with offset and headers.
+//! Avro object container files, of envelopes or of values.
+//!
+//! Envelopes have the schema of Kafka Store, with offset and headers. Names of headers are strings in Kafka; one that is
+//! no UTF-8 is kept in `name_bytes`. Values are data by a schema of the user's: their bytes come as the file holds them,
+//! and are not looked at.
 //!
 //! Written by hand: one fixed schema of six kinds of values needs no library, and the file must be a function of its
-//! records, with a sync marker that is derived instead of drawn. Names of headers are strings in Kafka; one that is no
-//! UTF-8 is kept in `name_bytes`.
+//! records, with a sync marker that is derived instead of drawn.
+
+use std::sync::{Arc, LazyLock};
 
 use secor_core::record::{Record, headers};
-use secor_core::shape::{Compression, Output};
+use secor_core::shape::{Compression, Content, Output};
 
 use super::{Body, Row, SYNC_BYTES, Sink, sync_marker};
 
 /// Uncompressed bytes of a block.
 const BLOCK_BYTES: usize = 256 * 1024;
+
+/// Most records of a block: data may be without bytes.
+pub(crate) const BLOCK_RECORDS: u64 = 100_000;
 
 /// What a file begins with.
 pub(crate) const MAGIC: [u8; 4] = *b"Obj\x01";
@@ -31,6 +39,9 @@ pub(crate) const SCHEMA: &str = concat!(
     r#"{"name":"name_bytes","type":["null","bytes"],"default":null}]}}}]}"#,
 );
 
+/// [`SCHEMA`], to be shared.
+pub(super) static ENVELOPE: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(SCHEMA));
+
 /// Avro's name of a codec; `None` for those that Avro has not.
 pub(crate) fn codec_name(compression: Compression) -> Option<&'static str> {
     match compression {
@@ -45,6 +56,8 @@ pub(crate) fn codec_name(compression: Compression) -> Option<&'static str> {
 
 pub(super) struct AvroBody {
     codec: &'static str,
+    schema: Arc<str>,
+    is_envelope: bool,
     /// Set with the first record.
     sync: Option<[u8; SYNC_BYTES]>,
     records: u64,
@@ -54,15 +67,22 @@ pub(super) struct AvroBody {
 // === impl AvroBody ===
 
 impl AvroBody {
-    pub(super) fn new(output: &Output) -> Self {
+    pub(super) fn new(output: &Output, schema: Arc<str>) -> Self {
         let codec = codec_name(output.compression).expect("the codec was checked with the shape");
-        Self { codec, sync: None, records: 0, block: Vec::new() }
+        Self {
+            codec,
+            schema,
+            is_envelope: output.content == Content::Envelope,
+            sync: None,
+            records: 0,
+            block: Vec::new(),
+        }
     }
 
     fn push_header(&self, sync: &[u8; SYNC_BYTES], out: &mut Vec<u8>) {
         out.extend_from_slice(&MAGIC);
         push_long(out, 2);
-        for (name, value) in [(SCHEMA_KEY, SCHEMA), (CODEC_KEY, self.codec)] {
+        for (name, value) in [(SCHEMA_KEY, &*self.schema), (CODEC_KEY, self.codec)] {
             push_bytes(out, name.as_bytes());
             push_bytes(out, value.as_bytes());
         }
@@ -101,10 +121,13 @@ impl Body for AvroBody {
             self.sync = Some(sync);
         }
         let start = self.block.len();
-        push_record(&mut self.block, row.record, row.value);
+        match self.is_envelope {
+            true => push_record(&mut self.block, row.record, row.value),
+            false => self.block.extend_from_slice(row.value.unwrap_or_default()),
+        }
         let bytes = self.block.len() - start;
         self.records += 1;
-        if self.block.len() >= BLOCK_BYTES {
+        if self.block.len() >= BLOCK_BYTES || self.records == BLOCK_RECORDS {
             self.push_block(sink);
         }
         bytes as u64

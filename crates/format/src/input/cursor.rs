@@ -37,6 +37,11 @@ impl<'v> Cursor<'v> {
         Self { bytes: &self.bytes[..span.end], at: span.start }
     }
 
+    /// Goes to a place where it was before, or would have come.
+    pub(crate) fn move_to(&mut self, at: usize) {
+        self.at = at.min(self.bytes.len());
+    }
+
     pub(crate) fn end_at(&self) -> usize {
         self.bytes.len()
     }

@@ -37,10 +37,10 @@ pub(super) fn find(reader: &mut Reader, value: &[u8], paths: &[&str]) -> Result<
     let mut wanted = Wanted::new();
     let slots: Vec<_> = paths.iter().map(|path| wanted.add(path.split('.'))).collect();
     let mut captures = Captures::with_symbols(reader.symbols());
-    reader.read(value, &wanted, &mut captures)?;
+    let body = reader.read(value, &wanted, &mut captures)?.body;
     // what is wanted must not decide whether a value is good
     reader.read(value, &Wanted::new(), &mut Captures::with_symbols(reader.symbols())).expect("it was good with fields");
-    Ok(slots.into_iter().map(|slot| show(captures.get(slot, value))).collect())
+    Ok(slots.into_iter().map(|slot| show(captures.get(slot, &value[body..]))).collect())
 }
 
 fn show(found: Found<'_>) -> String {

@@ -9,6 +9,7 @@ use crate::columns::envelope;
 use crate::columns::types::has_leaf;
 use crate::compress::levels;
 use crate::encode::{avro_codec_name, codec_class};
+use crate::resolve::Resolver;
 
 const EXTENSION_BYTES_MAX: usize = 32;
 
@@ -19,6 +20,7 @@ pub(crate) fn check_output(output: &Output, input: &Input, fault: &mut dyn FnMut
     check_compression(output, fault);
     check_level(output, fault);
     check_columns(output, input, fault);
+    check_avro_schema(output, fault);
     let Some(extension) = &output.extension else { return };
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let starts_well = extension.is_empty() || extension.starts_with('.');
@@ -71,10 +73,10 @@ fn check_csv(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
 
 fn check_content(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, String, &str)) {
     match (output.format, output.content) {
-        (OutputFormat::Avro, Content::Value) => fault(
+        (OutputFormat::Avro, Content::Value) if input.format != InputFormat::Avro => fault(
             "output.content",
-            "values in Avro files need a schema, and no input has one".to_owned(),
-            "set `content = \"envelope\"`",
+            "values in Avro files need a schema, and only `avro` input has one".to_owned(),
+            "set `content = \"envelope\"`, or `input = { format = \"avro\", ... }`",
         ),
         (OutputFormat::Json | OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc, _)
         | (_, Content::Value) => {}
@@ -180,6 +182,15 @@ fn check_level(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
             fault("output.level", format!("{codec} has no level {level}"), &hint);
         }
         _ => {}
+    }
+}
+
+fn check_avro_schema(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
+    let is_of_values = output.format == OutputFormat::Avro && output.content == Content::Value;
+    let Some(schema) = output.schema.as_deref().filter(|_| is_of_values) else { return };
+    if let Err(why) = Resolver::new(schema) {
+        let hint = "an Avro schema in JSON, as in an .avsc file: schema = \"${file:/etc/secor/click.avsc}\"";
+        fault("output.schema", format!("it is no Avro schema: {why}"), hint);
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use secor_core::ids::{ConfigHash, Offset, SchemaHash, TopicPartition};
-use secor_core::layout::{Layout, NameParts, extension};
+use secor_core::layout::{Layout, NameParts, extension_by};
 use secor_core::manifest::{Batch, Entry, Isolation, RegisteredSchema};
 use secor_core::record::{Record, RecordDigests};
 use secor_core::shape::Shape;
@@ -293,8 +293,7 @@ impl Files {
     }
 
     fn contents(self, entry: &Entry, recipe: &Recipe) -> BTreeMap<String, Content> {
-        let ext = extension(&recipe.shape.output);
-        let mut name = NameParts {
+        let name = NameParts {
             topic: &entry.topic,
             output_partition: "",
             generation: entry.generation,
@@ -307,7 +306,9 @@ impl Files {
             contents.insert(recipe.layout.dead_letter_key(&name), tally.content());
         }
         for (partition, tally) in self.by_partition.into_iter().flatten() {
-            (name.output_partition, name.ext) = (recipe.pipeline.output_partition(partition), &ext);
+            let schema = recipe.pipeline.file_schema(partition).and_then(|schema| schema.writer);
+            let ext = extension_by(&recipe.shape.output, schema);
+            let name = NameParts { output_partition: recipe.pipeline.output_partition(partition), ext: &ext, ..name };
             contents.insert(recipe.layout.key(&name), tally.content());
         }
         contents

@@ -186,5 +186,6 @@ pub(crate) fn file_entry(key: String, summary: &FileSummary, dead_letters: bool)
         records_digest: summary.records_digest,
         values_digest: summary.values_digest,
         dead_letters,
+        schema: None,
     }
 }

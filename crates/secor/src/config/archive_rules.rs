@@ -131,7 +131,8 @@ impl Rules<'_> {
         for (keys, formats, content) in FORMAT_KEYS {
             if !formats.contains(&written) {
                 let why = format!("the output format is `{word}`");
-                let hint = format!("leave it out, or set format = \"{}\"", format_word(formats[0]));
+                let words: Vec<_> = formats.iter().map(|format| format!("\"{}\"", format_word(*format))).collect();
+                let hint = format!("leave it out, or set format = {}", words.join(" or "));
                 self.without_effect(keys, &why, &hint);
             } else if content.is_some_and(|content| output.content != content) {
                 let (why, hint) = match output.content {
@@ -228,7 +229,7 @@ const FORMAT_KEYS: &[(&[&str], &[OutputFormat], Option<Content>)] = &[
         &[OutputFormat::Parquet],
         None,
     ),
-    (&["output.schema"], &[OutputFormat::Parquet, OutputFormat::Orc], Some(Content::Value)),
+    (&["output.schema"], &[OutputFormat::Parquet, OutputFormat::Orc, OutputFormat::Avro], Some(Content::Value)),
     (
         &["output.envelope_key", "output.envelope_value", "output.envelope_headers"],
         &[OutputFormat::Json],

@@ -64,6 +64,7 @@ fn batch(key: &str) -> Kind {
         records_digest: Digest(1),
         values_digest: Digest(2),
         dead_letters: false,
+        schema: None,
     };
     Kind::Batch(Batch {
         reason: CutReason::MaxAge,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use secor_core::flush::{Accumulated, CutReason};
-use secor_core::ids::{ConfigHash, Digest, Generation, Offset, OffsetRange, TopicPartition};
+use secor_core::ids::{ConfigHash, Digest, Generation, Offset, OffsetRange, TopicPartition, WriterSchema};
 use secor_core::layout::{self, Layout, NameParts};
 use secor_core::manifest::{Batch, Entry, FileEntry, Isolation};
 use secor_core::partition::{Draft, LogRange, Rebuilt, Refusal, RefusalCode, Replay};
@@ -130,6 +130,14 @@ impl Recipe {
         self.pipeline.learn_schema(looked_up.id, schema);
     }
 
+    /// The schema that all rows of a file are by, where its records name it.
+    fn writer_schema(&self, target: Target) -> Option<WriterSchema> {
+        match target {
+            Target::DeadLetters => None,
+            Target::OutputPartition(partition) => self.pipeline.file_schema(partition)?.writer,
+        }
+    }
+
     fn key(&self, target: Target, batch: &BatchName<'_>) -> String {
         let mut name = NameParts {
             topic: &batch.topic_partition.topic,
@@ -142,7 +150,7 @@ impl Recipe {
         match target {
             Target::DeadLetters => self.layout.dead_letter_key(&name),
             Target::OutputPartition(partition) => {
-                let ext = layout::extension(&self.shape.output);
+                let ext = layout::extension_by(&self.shape.output, self.writer_schema(target));
                 (name.output_partition, name.ext) = (self.pipeline.output_partition(partition), &ext);
                 self.layout.key(&name)
             }
@@ -237,8 +245,7 @@ impl OpenBatch {
                 {
                     return Err(Rejected::NoWriterLeft);
                 }
-                let value = routed.value.as_deref();
-                self.writers.append(routed.partition, record, value, routed.event_time, codec);
+                self.writers.append(record, &routed, &recipe.pipeline, codec);
             }
             Err(bad) if recipe.shape.bad_records == BadRecords::Fail => {
                 let detail = format!("offset {}: {bad}", record.offset);
@@ -293,6 +300,7 @@ impl OpenBatch {
                 records_digest: summary.records_digest,
                 values_digest: summary.values_digest,
                 dead_letters: target == Target::DeadLetters,
+                schema: recipe.writer_schema(target),
             });
             let twice = staged.insert(key, ClosedFile { staged: bytes, records_digest: summary.records_digest });
             assert!(twice.is_none(), "two files of a batch have the same key");
@@ -390,10 +398,7 @@ impl ReplayBatch {
         if self.files[file].wanted {
             // routing twice keeps this path as plain as the hot one; a replay is rare and one batch long
             match self.recipe.pipeline.route(record, clock_ms) {
-                Ok(routed) => {
-                    let value = routed.value.as_deref();
-                    self.writers.append(routed.partition, record, value, routed.event_time, codec);
-                }
+                Ok(routed) => self.writers.append(record, &routed, &self.recipe.pipeline, codec),
                 Err(bad) => self.writers.append_bad(record, &bad, codec),
             }
         }

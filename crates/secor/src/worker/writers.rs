@@ -5,7 +5,7 @@ use std::sync::Arc;
 use secor_core::ids::TopicPartition;
 use secor_core::record::Record;
 use secor_core::shape::Output;
-use secor_format::{BadRecord, Codec, FileEncoder, FileIdentity, FileSummary, PartitionIdx};
+use secor_format::{BadRecord, Codec, FileEncoder, FileIdentity, FileSummary, PartitionIdx, Pipeline, Routed};
 
 use super::budget::{Resource, Share};
 use super::staging::{Staged, Staging};
@@ -85,25 +85,19 @@ impl Writers {
         self.slot(partition).is_some()
     }
 
-    pub(super) fn append(
-        &mut self,
-        partition: PartitionIdx,
-        record: &Record<'_>,
-        value: Option<&[u8]>,
-        event_time: Option<i64>,
-        codec: &mut Codec,
-    ) {
-        let slot = match self.slot(partition) {
+    pub(super) fn append(&mut self, record: &Record<'_>, routed: &Routed<'_>, pipeline: &Pipeline, codec: &mut Codec) {
+        let slot = match self.slot(routed.partition) {
             Some(slot) => slot,
-            None => self.open(Target::OutputPartition(partition), codec),
+            None => self.open_partition(routed.partition, pipeline, codec),
         };
-        self.write(slot, |encoder, out| encoder.append(record, value, event_time, codec, out));
+        let value = routed.value.as_deref();
+        self.write(slot, |encoder, out| encoder.append(record, value, routed.event_time, codec, out));
     }
 
     pub(super) fn append_bad(&mut self, record: &Record<'_>, bad: &BadRecord, codec: &mut Codec) {
         let slot = match self.dead_letters {
             Some(slot) => slot as usize,
-            None => self.open(Target::DeadLetters, codec),
+            None => self.open(Target::DeadLetters, FileEncoder::dead_letters(self.identity.clone())),
         };
         self.write(slot, |encoder, out| encoder.append_bad(record, bad, codec, out));
     }
@@ -138,12 +132,16 @@ impl Writers {
         self.by_partition.get(partition.index()).copied().flatten().map(|slot| slot as usize)
     }
 
-    fn open(&mut self, target: Target, codec: &Codec) -> usize {
+    fn open_partition(&mut self, partition: PartitionIdx, pipeline: &Pipeline, codec: &Codec) -> usize {
         let identity = self.identity.clone();
-        let encoder = match target {
-            Target::OutputPartition(_) => FileEncoder::new(&self.output, identity, codec),
-            Target::DeadLetters => FileEncoder::dead_letters(identity),
+        let encoder = match pipeline.file_schema(partition) {
+            Some(schema) => FileEncoder::of_schema(&self.output, identity, schema.text),
+            None => FileEncoder::new(&self.output, identity, codec),
         };
+        self.open(Target::OutputPartition(partition), encoder)
+    }
+
+    fn open(&mut self, target: Target, encoder: FileEncoder) -> usize {
         let slot = self.open.len();
         let numbered = u32::try_from(slot).expect("open writers are limited far below 2^32");
         self.open.push(Writer { target, encoder, staged: self.staging.file() });

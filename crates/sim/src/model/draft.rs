@@ -129,5 +129,6 @@ fn file_entry(key: &str, records: &[RecordId]) -> FileEntry {
         records_digest,
         values_digest,
         dead_letters: false,
+        schema: None,
     }
 }

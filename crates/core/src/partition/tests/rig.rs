@@ -348,6 +348,7 @@ fn file(key: &str, offsets: std::ops::Range<i64>, records: u64) -> FileEntry {
         records_digest: digest(key, records),
         values_digest: digest(key, records),
         dead_letters: false,
+        schema: None,
     }
 }
 

@@ -11,11 +11,13 @@ use super::canonical;
 #[derive(Default)]
 pub(crate) struct Types {
     kinds: Vec<Kind>,
+    /// Digits behind the point of decimals, for who prints them.
+    scales: BTreeMap<TypeId, u8>,
     /// Of every enum, one behind the other.
     pub symbols: Vec<Box<str>>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct TypeId(usize);
 
 pub(crate) enum Kind {
@@ -64,6 +66,11 @@ impl Types {
 
     pub(crate) fn kind(&self, id: TypeId) -> &Kind {
         &self.kinds[id.0]
+    }
+
+    /// Digits behind the point, if the type is a decimal of no more than 255.
+    pub(crate) fn scale(&self, id: TypeId) -> Option<u8> {
+        self.scales.get(&id).copied()
     }
 
     /// Whether every value of the type takes no bytes.
@@ -134,10 +141,16 @@ impl Builder<'_> {
             Schema::Fixed(fixed) | Schema::Duration(fixed) | Schema::Uuid(UuidSchema::Fixed(fixed)) => {
                 return self.fixed(&fixed.name, fixed.size, namespace);
             }
-            Schema::Decimal(decimal) => match &decimal.inner {
-                InnerDecimalSchema::Bytes => Kind::Bytes,
-                InnerDecimalSchema::Fixed(fixed) => return self.fixed(&fixed.name, fixed.size, namespace),
-            },
+            Schema::Decimal(decimal) => {
+                let id = match &decimal.inner {
+                    InnerDecimalSchema::Bytes => self.push(Kind::Bytes),
+                    InnerDecimalSchema::Fixed(fixed) => self.fixed(&fixed.name, fixed.size, namespace)?,
+                };
+                if let Ok(scale) = u8::try_from(decimal.scale) {
+                    self.types.scales.insert(id, scale);
+                }
+                return Ok(id);
+            }
             Schema::Array(array) => Kind::Array(self.add(&array.items, namespace)?),
             Schema::Map(map) => Kind::Map(self.add(&map.types, namespace)?),
             Schema::Union(union) => {
@@ -160,8 +173,12 @@ impl Builder<'_> {
             Schema::LocalTimestampMicros => Kind::Civil { per_second: MICROS },
             Schema::LocalTimestampNanos => Kind::Civil { per_second: NANOS },
         };
+        Ok(self.push(kind))
+    }
+
+    fn push(&mut self, kind: Kind) -> TypeId {
         self.types.kinds.push(kind);
-        Ok(TypeId(self.types.kinds.len() - 1))
+        TypeId(self.types.kinds.len() - 1)
     }
 
     fn fixed(&mut self, name: &Name, size: usize, namespace: Option<&str>) -> Result<TypeId, String> {
@@ -173,8 +190,7 @@ impl Builder<'_> {
 
     /// A place for a type with a name, whose kind is not known yet.
     fn reserve(&mut self, name: &Name, namespace: Option<&str>) -> TypeId {
-        self.types.kinds.push(Kind::Null);
-        let id = TypeId(self.types.kinds.len() - 1);
+        let id = self.push(Kind::Null);
         self.named.insert(name.fullname(namespace), id);
         id
     }

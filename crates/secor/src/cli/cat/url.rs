@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use secor_core::layout::{DEAD_LETTERS, DEAD_LETTERS_EXTENSION, extension};
 use secor_core::shape::{Compression, Content, Output, OutputFormat};
-use secor_format::kept;
+use secor_format::{avro_content, kept};
 
 use super::records::{FileFacts, Printer, decode};
 use crate::cli::errors::{Class, CliError};
@@ -27,7 +27,8 @@ const SEQUENCE: &[u8] = b"SEQ";
 const AVRO: &[u8] = b"Obj\x01";
 const PARQUET: &[u8] = b"PAR1";
 const ORC: &[u8] = b"ORC";
-const MAGIC_BYTES_MAX: u64 = 4;
+/// Enough for the header of an Avro file of envelopes.
+const BEGINNING_BYTES: u64 = 4 << 10;
 
 pub(super) async fn print(url: &str, config: &Config, printer: &mut Printer<'_>) -> Result<(), CliError> {
     let (store, key) = open(url, config)?;
@@ -70,7 +71,7 @@ fn open(url: &str, config: &Config) -> Result<(Arc<dyn Store>, String), CliError
 /// The first bytes, and the whole file all the same.
 fn sniff(mut reader: ObjectReader) -> std::io::Result<(Vec<u8>, impl Read)> {
     let mut magic = Vec::new();
-    reader.by_ref().take(MAGIC_BYTES_MAX).read_to_end(&mut magic)?;
+    reader.by_ref().take(BEGINNING_BYTES).read_to_end(&mut magic)?;
     let input = Cursor::new(magic.clone()).chain(reader);
     Ok((magic, input))
 }
@@ -96,8 +97,11 @@ fn output_of(magic: &[u8], delimiter: String) -> Output {
         magic if magic.starts_with(ORC) => (OutputFormat::Orc, Compression::None),
         _ => (OutputFormat::Text, Compression::None),
     };
-    let is_envelope = matches!(format, OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc);
-    let content = if is_envelope { Content::Envelope } else { Content::Value };
+    let content = match format {
+        OutputFormat::Avro => avro_content(magic),
+        OutputFormat::Parquet | OutputFormat::Orc => Content::Envelope,
+        _ => Content::Value,
+    };
     Output { format, compression, delimiter, content, ..Output::default() }
 }
 

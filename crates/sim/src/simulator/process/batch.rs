@@ -293,6 +293,7 @@ fn file_entry(key: String, summary: &FileSummary, dead_letters: bool) -> FileEnt
         records_digest: summary.records_digest,
         values_digest: summary.values_digest,
         dead_letters,
+        schema: None,
     }
 }
 

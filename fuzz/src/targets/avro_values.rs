@@ -1,0 +1,71 @@
+//! Avro schemas and data from anywhere: a datum is bad or stands in a file that gives it back; resolved to another schema
+//! it is a datum of that one.
+//!
+//! Input: the writer's schema, a line feed, the schema of the files or nothing, a line feed, the datum.
+
+use std::sync::Arc;
+
+use secor_core::ids::Offset;
+use secor_core::record::Record;
+use secor_core::shape::Shape;
+use secor_format::Pipeline;
+use serde_json::{Value, json};
+
+use super::files::{Owned, assert_reads_back_by};
+use super::shapes::shape;
+
+/// Longer ones are slow to read, and no different.
+const SCHEMA_BYTES_MAX: usize = 2_048;
+
+pub fn run(data: &[u8]) {
+    let mut parts = data.splitn(3, |byte| *byte == b'\n');
+    let mut schema = || parts.next().and_then(|part| std::str::from_utf8(part).ok());
+    let (Some(writer), Some(reader)) = (schema(), schema()) else { return };
+    let Some(datum) = parts.next() else { return };
+    if writer.len().max(reader.len()) > SCHEMA_BYTES_MAX {
+        return;
+    }
+    let reader = (!reader.is_empty()).then_some(reader);
+    let Some(stored) = stored(writer, reader, datum) else { return };
+    let Some(reader) = reader else { return assert_eq!(stored, datum, "data are stored as they came") };
+    let again = values(reader, None);
+    let Ok(mut pipeline) = Pipeline::new(&again) else { panic!("a schema of files is one of data") };
+    match pipeline.route(&record(&stored), 0) {
+        Ok(routed) => assert_eq!(routed.value.as_deref(), Some(&stored[..])),
+        // items of arrays may have lost all their fields, and defaults may be deep
+        Err(bad) => assert!(["items without bytes", "deep"].iter().any(|why| bad.detail.contains(why)), "{bad}"),
+    }
+}
+
+/// What a file holds of the datum; `None`: it is bad, or the schemas are.
+fn stored(writer: &str, reader: Option<&str>, datum: &[u8]) -> Option<Vec<u8>> {
+    let shape = values(writer, reader);
+    let mut pipeline = Pipeline::new(&shape).ok()?;
+    let routed = pipeline.route(&record(datum), 0).ok()?;
+    let value = routed.value.map(std::borrow::Cow::into_owned).expect("a datum");
+    let schema: Arc<str> = pipeline.file_schema(routed.partition).expect("files of values have a schema").text;
+    let owned = Owned {
+        offset: Offset::ZERO,
+        timestamp: None,
+        key: None,
+        value: Some(value.clone()),
+        headers: Vec::new(),
+        bad: None,
+        is_flushed: false,
+    };
+    assert_reads_back_by(&shape.output, Some(&schema), &[owned]);
+    Some(value)
+}
+
+fn values(writer: &str, reader: Option<&str>) -> Shape {
+    let mut output = json!({ "format": "avro" });
+    if let Some(reader) = reader {
+        output["schema"] = Value::from(reader);
+    }
+    let input = json!({ "format": "avro", "schemas": [{ "name": "s", "text": writer }] });
+    shape(json!({ "input": input, "output": output }))
+}
+
+fn record(datum: &[u8]) -> Record<'_> {
+    Record { offset: Offset::ZERO, timestamp: None, key: None, value: Some(datum), headers: &[] }
+}
