@@ -32,6 +32,30 @@ pub struct LedgerIdentity {
     pub arbiter: Arbiter,
     /// The store, as it prints itself, whose exclusive creation was probed before this ledger was made.
     pub probed: String,
+    /// Left out until the ledger is moved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<Seat>,
+}
+
+/// Where a ledger that was moved has its objects or rows, apart from all where it was before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Seat {
+    /// 32 lower-case hexadecimal digits: the folder in a store, the `ledger_id` of the rows in a database.
+    pub id: String,
+    /// The store or the database as it prints itself, for people.
+    pub place: String,
+}
+
+/// `closing.json`, and what a move puts into each slot that is the next one of a chain: the ledger goes on elsewhere, and
+/// nothing is ever written here again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Closing {
+    pub version: u32,
+    pub ledger: LedgerId,
+    /// The place that the move was begun for, for people; `successor.json` says which one it came to.
+    pub moving_to: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -2,12 +2,30 @@
 
 use crate::ids::{ConfigHash, Generation, Offset, SchemaHash};
 
+/// Above all others.
+pub const FOLDER: &str = "_secor";
 pub const LEDGER: &str = "_secor/ledger.json";
 pub const STARTED: &str = "_secor/started.json";
 pub const TOPICS: &str = "_secor/topics";
 pub const ACCEPTED: &str = "_secor/accepted";
 pub const CONFIGS: &str = "_secor/configs";
 pub const SCHEMAS: &str = "_secor/schemas";
+/// A move from here has begun.
+pub const CLOSING: &str = "_secor/closing.json";
+/// Where the ledger went from here: the `ledger.<n>.json` that follows.
+pub const SUCCESSOR: &str = "_secor/successor.json";
+
+/// Who the ledger is since it was moved for the `n`-1st time; the one with the highest number counts.
+#[must_use]
+pub fn moved_ledger(n: u32) -> String {
+    format!("{FOLDER}/ledger.{n}.json")
+}
+
+/// What stands for [`FOLDER`] in a store that a ledger was moved into.
+#[must_use]
+pub fn seat(id: &str) -> String {
+    format!("{FOLDER}/seats/{id}")
+}
 
 #[must_use]
 pub fn accepted(n: u32) -> String {

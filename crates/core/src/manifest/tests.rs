@@ -157,8 +157,15 @@ fn identity_forms_are_golden() {
         ledger: ledger(),
         arbiter: Arbiter::Store,
         probed: "s3://bucket/raw_logs at https://s3.example.com".to_owned(),
+        seat: None,
     };
     golden(&identity, include_str!("testdata/ledger.json"));
+    let seat =
+        Seat { id: "00112233445566778899aabbccddeeff".to_owned(), place: "postgres://db:5432/archive".to_owned() };
+    let moved = LedgerIdentity { arbiter: Arbiter::Sql, seat: Some(seat), ..identity };
+    golden(&moved, include_str!("testdata/ledger_moved.json"));
+    let closing = Closing { version: 1, ledger: ledger(), moving_to: "postgres://db:5432/archive".to_owned() };
+    golden(&closing, include_str!("testdata/closing.json"));
     let started = Started { version: 1, ledger: ledger(), topics: vec!["clicks".to_owned(), "views".to_owned()] };
     golden(&started, include_str!("testdata/started.json"));
     let accepted = |group: Option<&str>, cluster: Option<&str>| Accepted {
@@ -285,6 +292,8 @@ fn paths_are_golden() {
     );
     assert_eq!(paths::resolution_start("x/00000000000000001234.3.json"), Some(offset(1_234)));
     assert_eq!(paths::resolution_start("x/00000000000000001234.json"), None);
+    assert_eq!(paths::moved_ledger(2), "_secor/ledger.2.json");
+    assert_eq!(paths::seat("00ff"), "_secor/seats/00ff");
     let hash = ConfigHash::of(b"");
     assert_eq!(paths::config(&hash), format!("_secor/configs/{hash}"));
     assert_eq!(hash.0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
@@ -340,6 +349,8 @@ fn what_would_be_lost_is_refused() {
             assert!(parse::<Entry>(text.as_bytes()).is_err(), "{text}");
         }
     }
+    // so a program that knows nothing of moves stops at a slot that one has closed
+    assert!(parse::<Entry>(include_bytes!("testdata/closing.json")).is_err());
     let resolution = include_str!("testdata/resolution.json").replacen(r#"{"key""#, r#"{"aside":1,"key""#, 1);
     assert!(parse::<Resolution>(resolution.as_bytes()).is_err());
 }

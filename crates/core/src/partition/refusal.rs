@@ -13,6 +13,8 @@ pub struct Refusal {
 pub enum RefusalCode {
     /// Our own commit or entries exist, but what they build on does not.
     LedgerLostEntries,
+    /// The ledger was moved, or is being moved, to where this process does not write.
+    LedgerMoved,
     /// The committed offset belongs to another ledger.
     OtherLedger,
     /// The genesis names another consumer group.
@@ -61,8 +63,9 @@ impl fmt::Display for Refusal {
 }
 
 impl RefusalCode {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::LedgerLostEntries,
+        Self::LedgerMoved,
         Self::OtherLedger,
         Self::OtherGroup,
         Self::OtherCluster,
@@ -86,6 +89,7 @@ impl RefusalCode {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LedgerLostEntries => "ledger_lost_entries",
+            Self::LedgerMoved => "ledger_moved",
             Self::OtherLedger => "other_ledger",
             Self::OtherGroup => "other_group",
             Self::OtherCluster => "other_cluster",
@@ -110,6 +114,10 @@ impl RefusalCode {
     pub fn hint(self) -> &'static str {
         match self {
             Self::LedgerLostEntries => "restore what was deleted under `_secor/`; nothing there may expire",
+            Self::LedgerMoved => {
+                "start it with the configuration that `secor ledger move --to` was given; a move that was interrupted \
+                 goes on when its command is given again"
+            }
             Self::OtherLedger => {
                 "give this archive a consumer group of its own, or point it at the ledger of this group"
             }

@@ -158,6 +158,26 @@ pub enum LedgerCommand {
     List(LedgerListArgs),
     Init(LedgerInitArgs),
     Sync(LedgerSyncArgs),
+    Move(LedgerMoveArgs),
+}
+
+/// Take the ledger from the store to a database, back, or to another database
+///
+/// Write the new configuration first; only its `[ledger]` may differ. Nothing has to be stopped: processes with the old
+/// configuration end with exit code 76 as soon as they want to write, and those with the new one can start when this has
+/// ended. After a crash give the same command again.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor ledger move --config secor.toml --to secor-sql.toml
+  secor ledger move --config secor-sql.toml --to secor.toml --yes")]
+pub struct LedgerMoveArgs {
+    /// Configuration that says in `[ledger]` where to
+    #[arg(long, value_name = "FILE")]
+    pub to: PathBuf,
+    /// Do not ask
+    #[arg(short, long)]
+    pub yes: bool,
 }
 
 /// Make the rows of the index anew from the ledger

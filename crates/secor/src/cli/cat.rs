@@ -22,7 +22,7 @@ use secor_core::manifest::{Batch, Entry, FileEntry, Kind, ResolvedOutcome};
 use self::records::{FileFacts, Mode, Printer};
 use super::args::CatArgs;
 use super::errors::{Class, CliError};
-use super::ledger::{known_topic, partitions};
+use super::ledger::known_topic;
 use super::target::{At, Source, Target};
 use crate::config::Config;
 use crate::ledger::Ledger;
@@ -63,7 +63,7 @@ async fn archived(target: &Target, waits: bool, config: &Config, printer: &mut P
 async fn follow(ledger: &Ledger, target: &Target, follow: bool, printer: &mut Printer<'_>) -> Result<(), CliError> {
     let all = match target.partition {
         Some(partition) => vec![partition],
-        None => partitions(ledger, &target.topic).await?,
+        None => ledger.known_partitions(&target.topic).await?,
     };
     let mut cursors = Vec::new();
     for partition in all {

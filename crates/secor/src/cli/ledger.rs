@@ -1,4 +1,4 @@
-//! `secor ledger`: looks into the ledger, and creates it where no process may do so by itself.
+//! `secor ledger`: looks into the ledger, creates it where no process may do so by itself, and moves it.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use super::args::{LedgerArgs, LedgerCommand, LedgerInitArgs, LedgerListArgs, LedgerSyncArgs};
 use super::errors::{Class, CliError};
+use super::ledger_move;
 use crate::audit::align;
 use crate::config::Config;
 use crate::index::{Index, IndexError};
@@ -25,6 +26,7 @@ pub async fn run(args: &LedgerArgs, config: &Config, out: &mut dyn Write) -> Res
         LedgerCommand::List(args) => list(args, &Ledger::open(store, &config.ledger).await?, out).await,
         LedgerCommand::Sync(args) => sync(args, &Ledger::open(store, &config.ledger).await?, config, out).await,
         LedgerCommand::Init(LedgerInitArgs {}) => init(store, config, out).await,
+        LedgerCommand::Move(args) => ledger_move::run(args, store, config, out).await,
     }
 }
 
@@ -56,7 +58,7 @@ async fn sync(args: &LedgerSyncArgs, ledger: &Ledger, config: &Config, out: &mut
         None => ledger.topics().await?,
     };
     for topic in topics {
-        let mut partitions = partitions(ledger, &topic).await?;
+        let mut partitions = ledger.known_partitions(&topic).await?;
         if let Some(only) = args.target.as_ref().and_then(|target| target.partition) {
             partitions.retain(|partition| *partition == only);
         }
@@ -92,18 +94,6 @@ pub(super) async fn known_topic(ledger: &Ledger, topic: &str) -> Result<(), CliE
     Err(CliError::new(Class::Configuration, text).with_hint("`secor ledger list` shows the topics that it knows"))
 }
 
-/// The partitions of a topic that its genesis or its entries name, ascending.
-pub(super) async fn partitions(ledger: &Ledger, topic: &str) -> Result<Vec<i32>, CliError> {
-    let genesis = ledger.genesis(topic).await?;
-    let mut partitions: Vec<i32> = genesis.iter().flat_map(|genesis| genesis.start.keys().copied()).collect();
-    for generation in ledger.generations(topic).await? {
-        partitions.extend(ledger.partitions(topic, generation).await?);
-    }
-    partitions.sort_unstable();
-    partitions.dedup();
-    Ok(partitions)
-}
-
 /// One line for each generation of each partition: two or three requests, however long the chain is.
 async fn list_chains(
     args: &LedgerListArgs,
@@ -114,7 +104,7 @@ async fn list_chains(
     let headings = ["topic", "partition", "generation", "start", "end", "last entry"].map(str::to_owned);
     let mut rows = vec![headings];
     for topic in topics {
-        for partition in partitions(ledger, topic).await? {
+        for partition in ledger.known_partitions(topic).await? {
             let place = TopicPartition::new(topic.as_str(), partition);
             let mut start = ledger.genesis(topic).await?.map(|genesis| genesis.start_of(partition));
             for ChainHead { generation, head } in ledger.chain_heads(&place).await? {

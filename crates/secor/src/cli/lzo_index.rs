@@ -14,7 +14,7 @@ use secor_format::{LZO_INDEX, lzo_index};
 
 use super::args::LzoIndexArgs;
 use super::errors::{Class, CliError};
-use super::ledger::{known_topic, partitions};
+use super::ledger::known_topic;
 use crate::config::Config;
 use crate::ledger::Ledger;
 use crate::service::settings;
@@ -50,7 +50,7 @@ pub async fn run(args: &LzoIndexArgs, config: &Config, out: &mut dyn Write) -> R
         None => ledger.topics().await?,
     };
     for topic in topics {
-        for partition in partitions(&ledger, &topic).await? {
+        for partition in ledger.known_partitions(&topic).await? {
             if args.target.as_ref().and_then(|target| target.partition).is_some_and(|only| only != partition) {
                 continue;
             }

@@ -18,6 +18,7 @@ mod describe;
 pub mod errors;
 mod follow;
 mod ledger;
+mod ledger_move;
 mod locate;
 mod lzo_index;
 mod recover;

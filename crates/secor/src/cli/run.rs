@@ -5,6 +5,7 @@ use std::sync::Arc;
 #[cfg(target_env = "gnu")]
 use std::time::Duration;
 
+use secor_core::partition::RefusalCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::RunArgs;
@@ -12,7 +13,7 @@ use super::errors::{Class, CliError};
 use crate::admin::{self, Metrics};
 use crate::config::Config;
 use crate::service::failpoint::{self, BadFailpoints};
-use crate::service::{Errands, Outcome, Service, StartError};
+use crate::service::{Errands, Outcome, RefusalRow, Service, StartError};
 
 pub(super) async fn run(args: &RunArgs, config: Config, out: &mut dyn Write) -> Result<(), CliError> {
     failpoint::arm()?;
@@ -57,7 +58,10 @@ fn judge(outcome: Outcome, args: &RunArgs, out: &mut dyn Write) -> Result<(), Cl
     if let Some(error) = outcome.consumer {
         return Err(error.into());
     }
-    if let Some((tp, refusal)) = outcome.refused.first() {
+    let moved = |(_, refusal): &&(_, RefusalRow)| refusal.code == RefusalCode::LedgerMoved.as_str();
+    // what ended the run, if it did
+    let first = outcome.refused.iter().find(moved).or(outcome.refused.first());
+    if let Some((tp, refusal)) = first {
         let others = match outcome.refused.len() - 1 {
             0 => String::new(),
             others => format!(" (and {others} more)"),

@@ -1,6 +1,6 @@
 //! Feeds the index beside the archiving: a task of its own, which is told what is complete and never waited for.
 //!
-//! What is pending is one offset per topic partition, however long the database is away; where the rows end is asked of
+//! What is pending is one position per topic partition, however long the database is away; where the rows end is asked of
 //! the database once, and then known. So an outage, a crash and an index that was added later are the same case: follow
 //! the chain from where the rows end.
 
@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use secor_core::ids::{Offset, TopicPartition};
+use secor_core::ids::{Generation, Offset, TopicPartition};
 use tokio::sync::Notify;
 
 use super::rows::{Position, Synced};
@@ -28,10 +28,14 @@ pub struct Feeder {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// Up to where each topic partition is complete and not yet in the index.
-    pending: Mutex<BTreeMap<TopicPartition, Offset>>,
+    /// Up to where each topic partition is complete and not yet in the index. With the generation, because offsets begin
+    /// anew when a topic was created again: the same offset may lie ahead there.
+    pending: Mutex<BTreeMap<TopicPartition, Reached>>,
     wake: Notify,
 }
+
+/// A generation, and an offset in it.
+pub(super) type Reached = (Generation, Offset);
 
 /// The task's own.
 struct Task {
@@ -54,12 +58,13 @@ impl Feeder {
         Self { shared: Some(shared) }
     }
 
-    /// Everything below `end` is archived.
-    pub fn complete(&self, tp: &TopicPartition, end: Offset) {
+    /// Everything below `end` of that generation is archived, and the generations before it are.
+    pub fn complete(&self, tp: &TopicPartition, generation: Generation, end: Offset) {
         let Some(shared) = &self.shared else { return };
         let mut pending = shared.pending();
-        let known = pending.entry(tp.clone()).or_insert(end);
-        *known = end.max(*known);
+        let reached = (generation, end);
+        let known = pending.entry(tp.clone()).or_insert(reached);
+        *known = reached.max(*known);
         drop(pending);
         shared.wake.notify_one();
     }
@@ -81,12 +86,12 @@ impl Feeder {
 // === impl Shared ===
 
 impl Shared {
-    fn pending(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, Offset>> {
+    fn pending(&self) -> std::sync::MutexGuard<'_, BTreeMap<TopicPartition, Reached>> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes one off the list, unless more of it was archived meanwhile.
-    fn done(&self, tp: &TopicPartition, until: Offset) {
+    fn done(&self, tp: &TopicPartition, until: Reached) {
         let mut pending = self.pending();
         if pending.get(tp) == Some(&until) {
             pending.remove(tp);
@@ -126,7 +131,7 @@ impl Task {
         }
     }
 
-    async fn feed(&mut self, tp: &TopicPartition, until: Offset) -> Result<(), IndexError> {
+    async fn feed(&mut self, tp: &TopicPartition, until: Reached) -> Result<(), IndexError> {
         if !self.prepared {
             self.index.prepare().await?;
             self.prepared = true;

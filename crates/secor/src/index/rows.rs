@@ -3,6 +3,7 @@
 use secor_core::ids::{Generation, LedgerId, Offset, TopicPartition};
 use secor_core::manifest::{Entry, FileEntry, Genesis, Kind, Resolution, ResolvedOutcome};
 
+use super::feed::Reached;
 use super::{Index, IndexError};
 use crate::ledger::Ledger;
 use crate::sql::{Class, Dialect, SqlError, Value};
@@ -70,14 +71,14 @@ impl Index {
         position.map(Some).ok_or_else(|| IndexError::Foreign(tp.to_string()))
     }
 
-    /// Adds the rows of complete batches from `position` on, up to `until` if it is given: the end of a batch that is
-    /// known to be complete. Returns where it came to.
+    /// Adds the rows of complete batches from `position` on, up to `until` if it is given: the generation and the end of a
+    /// batch that is known to be complete. Returns where it came to.
     pub(super) async fn follow(
         &self,
         ledger: &Ledger,
         tp: &TopicPartition,
         mut position: Position,
-        until: Option<Offset>,
+        until: Option<Reached>,
         synced: &mut Synced,
     ) -> Result<Position, IndexError> {
         let mut entry = ledger.entry(tp, position.generation, position.next).await?;
@@ -89,7 +90,7 @@ impl Index {
             }
             let successor = ledger.entry(tp, position.generation, current.end).await?;
             // an entry proves the batch before it complete (R8), and so does its own commit (R7)
-            let complete = successor.is_some() || until.is_some_and(|until| current.end <= until);
+            let complete = successor.is_some() || until.is_some_and(|until| (current.generation, current.end) <= until);
             if !complete && current.batch().is_some() && !self.is_stored(ledger, &current).await? {
                 break;
             }

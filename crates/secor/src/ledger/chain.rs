@@ -40,19 +40,24 @@ impl Ledger {
         start: Offset,
     ) -> Result<Option<Entry>, LedgerError> {
         let key = paths::entry(&topic_partition.topic, generation, topic_partition.partition, start);
-        let entry: Option<Entry> = self.read(&key).await?;
-        entry.map(|entry| self.check_entry(&key, topic_partition, generation, start, entry)).transpose()
+        let Some(entry): Option<Entry> = self.read(&key).await? else { return Ok(None) };
+        let entry = self.check_entry(&key, topic_partition, generation, start, entry)?;
+        self.expect_begun(topic_partition, generation).await?;
+        Ok(Some(entry))
     }
 
     /// Creates the entry if its slot is free: one request when it is. A doubtful answer is settled by reading back.
     ///
     /// # Errors
-    /// As [`Self::entry`].
+    /// As [`Self::entry`]; [`LedgerError::Closed`] also when it was created after a move had begun. Then nobody acts on it.
     pub async fn create_entry(&self, entry: &Entry) -> Result<EntryCreation, LedgerError> {
-        let key = paths::entry(&entry.topic, entry.generation, entry.partition, entry.start);
-        let Some(there) = self.create(&key, entry).await? else { return Ok(EntryCreation::Created) };
-        let there = self.check_entry(&key, &entry.topic_partition(), entry.generation, entry.start, there)?;
-        Ok(EntryCreation::Exists(Box::new(there)))
+        let (place, key) =
+            (entry.topic_partition(), paths::entry(&entry.topic, entry.generation, entry.partition, entry.start));
+        let there = self.create(&key, entry).await?;
+        let there =
+            there.map(|there| self.check_entry(&key, &place, entry.generation, entry.start, there)).transpose()?;
+        self.expect_begun(&place, entry.generation).await?;
+        Ok(there.map_or(EntryCreation::Created, |there| EntryCreation::Exists(Box::new(there))))
     }
 
     /// The last entry of a chain; by search, so the cost does not grow with the number of entries. While other

@@ -30,6 +30,12 @@ pub enum LedgerError {
     KnownElsewhere { database: String, ledger: String },
     #[error("there is no ledger at `{0}`")]
     Absent(String),
+    /// Where it is now.
+    #[error("the ledger was moved to `{0}`")]
+    Moved(String),
+    /// Where the move leads.
+    #[error("a move of the ledger to `{0}` has begun: nothing more is written here")]
+    Closed(String),
     #[error("`{key}` can't be read")]
     Unreadable { key: String, source: ParseError },
     #[error("`{key}` has {what} {found}, not {expected}")]
@@ -74,6 +80,7 @@ impl LedgerError {
             Self::Absent(_) | Self::Doubtful(_) => return None,
             Self::Mismatch { what, .. } if *what == LEDGER_ID => RefusalCode::OtherLedger,
             Self::OtherPlace { .. } => RefusalCode::OtherLedger,
+            Self::Moved(_) | Self::Closed(_) => RefusalCode::LedgerMoved,
             Self::NotInDatabase { .. } | Self::KnownElsewhere { .. } => RefusalCode::LedgerLostEntries,
             Self::Mismatch { .. } | Self::Unreadable { .. } | Self::NoEntry(_) => RefusalCode::BadEntry,
             Self::Vanished(_) => RefusalCode::LedgerLostEntries,
@@ -104,7 +111,7 @@ impl LedgerError {
             }
             Self::KnownElsewhere { .. } => "restore `_secor/ledger.json`: docs/sql-ledger.md says how",
             Self::Mismatch { what, .. } if *what == ARBITER => {
-                "set `ledger.type` to what `_secor/ledger.json` says: a ledger keeps its arbiter"
+                "set `ledger.type` to what `_secor/ledger.json` says; `secor ledger move` takes a ledger elsewhere"
             }
             Self::Mismatch { what, .. } if *what == SCHEMA_VERSION => "run the newer secor that made these tables",
             Self::Absent(_) => "check `store.url`; the first `secor run` creates the ledger",

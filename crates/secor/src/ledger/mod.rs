@@ -18,10 +18,12 @@ mod slots;
 pub(crate) mod schema;
 mod sql;
 mod open;
+mod closing;
 mod chain;
 mod head;
 mod registered;
 mod walk;
+mod moving;
 #[cfg(test)]
 pub(crate) mod memory;
 #[cfg(test)]
@@ -42,6 +44,7 @@ use serde::de::DeserializeOwned;
 
 pub use self::chain::{EntryCreation, ResolutionCreation};
 pub use self::error::LedgerError;
+pub use self::moving::{Carried, Move};
 pub use self::open::LedgerSettings;
 use self::slots::{Creation, Slots};
 pub use self::walk::{ChainHead, Slot};
@@ -54,6 +57,8 @@ pub struct Ledger {
     slots: Arc<dyn Slots>,
     identity: Arc<LedgerIdentity>,
     role: Role,
+    /// Chains that began before any move did.
+    begun: closing::Begun,
     /// Configurations known to be stored under their hash: each is written, or read, once per process.
     configs: Arc<Mutex<BTreeMap<ConfigHash, Arc<Shape>>>>,
     /// The same of schemas that a registry gave.
@@ -263,6 +268,21 @@ impl Ledger {
         Ok(partitions)
     }
 
+    /// The partitions of a topic that its genesis or its entries name, ascending.
+    ///
+    /// # Errors
+    /// As [`Self::genesis`].
+    pub async fn known_partitions(&self, topic: &str) -> Result<Vec<i32>, LedgerError> {
+        let genesis = self.genesis(topic).await?;
+        let mut partitions: Vec<i32> = genesis.iter().flat_map(|genesis| genesis.start.keys().copied()).collect();
+        for generation in self.generations(topic).await? {
+            partitions.extend(self.partitions(topic, generation).await?);
+        }
+        partitions.sort_unstable();
+        partitions.dedup();
+        Ok(partitions)
+    }
+
     /// A stored form; durable when this process is going to act on it.
     async fn read<T: DeserializeOwned + Serialize>(&self, path: &str) -> Result<Option<T>, LedgerError> {
         let value = read(&*self.slots, path).await?;
@@ -285,7 +305,10 @@ impl Ledger {
 
 async fn read<T: DeserializeOwned + Serialize>(slots: &dyn Slots, path: &str) -> Result<Option<T>, LedgerError> {
     let Some(bytes) = slots.get(path).await? else { return Ok(None) };
-    json::parse(&bytes).map(Some).map_err(|source| LedgerError::Unreadable { key: path.to_owned(), source })
+    json::parse(&bytes).map(Some).map_err(|source| match closing::found(&bytes) {
+        Some(closing) => LedgerError::Closed(closing.moving_to),
+        None => LedgerError::Unreadable { key: path.to_owned(), source },
+    })
 }
 
 async fn create<T: DeserializeOwned + Serialize>(

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use secor_core::manifest::paths;
 
 use super::LedgerError;
 use crate::store::{Attributes, Create, Payload, Store};
@@ -46,39 +47,61 @@ pub(super) trait Slots: Send + Sync + fmt::Debug {
     async fn make_durable(&self, path: &str) -> Result<(), LedgerError>;
 }
 
-/// The store beside the data.
+/// The store beside the data. After a move into it, everything lies below the seat's folder instead of `_secor/`.
 #[derive(Debug)]
-pub(super) struct StoreSlots(pub Arc<dyn Store>);
+pub(super) struct StoreSlots {
+    store: Arc<dyn Store>,
+    folder: String,
+}
 
 // === impl StoreSlots ===
+
+impl StoreSlots {
+    /// `seat`: of a ledger that was moved here.
+    pub(super) fn new(store: Arc<dyn Store>, seat: Option<&str>) -> Self {
+        Self { store, folder: seat.map_or_else(|| paths::FOLDER.to_owned(), paths::seat) }
+    }
+
+    fn key(&self, path: &str) -> String {
+        let below = path.strip_prefix(paths::FOLDER).expect("all paths of a ledger begin so");
+        format!("{}{below}", self.folder)
+    }
+
+    fn path(&self, key: &str) -> String {
+        let below = key.strip_prefix(&self.folder).expect("a listing stays below its folder");
+        format!("{}{below}", paths::FOLDER)
+    }
+}
 
 #[async_trait]
 impl Slots for StoreSlots {
     async fn create(&self, path: &str, body: Bytes) -> Result<Creation, LedgerError> {
-        Ok(match self.0.create(path, Payload::Bytes(body), &json_object()).await? {
+        Ok(match self.store.create(&self.key(path), Payload::Bytes(body), &json_object()).await? {
             Create::Created(_) => Creation::Created,
             Create::Exists(_) => Creation::Exists,
         })
     }
 
     async fn get(&self, path: &str) -> Result<Option<Bytes>, LedgerError> {
-        Ok(self.0.get(path).await?)
+        Ok(self.store.get(&self.key(path)).await?)
     }
 
     async fn list(&self, folder: &str, after: Option<&str>, limit: usize) -> Result<Vec<String>, LedgerError> {
-        Ok(self.0.list(folder, after, limit).await?.into_iter().map(|listed| listed.key).collect())
+        let after = after.map(|after| self.key(after));
+        let listed = self.store.list(&self.key(folder), after.as_deref(), limit).await?;
+        Ok(listed.iter().map(|listed| self.path(&listed.key)).collect())
     }
 
     async fn folders(&self, folder: &str) -> Result<Vec<String>, LedgerError> {
-        Ok(self.0.folders(folder).await?)
+        Ok(self.store.folders(&self.key(folder)).await?)
     }
 
     fn place(&self) -> String {
-        self.0.to_string()
+        self.store.to_string()
     }
 
     async fn make_durable(&self, path: &str) -> Result<(), LedgerError> {
-        Ok(self.0.make_durable(path).await?)
+        Ok(self.store.make_durable(&self.key(path)).await?)
     }
 }
 

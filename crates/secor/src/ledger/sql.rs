@@ -24,6 +24,7 @@ const LIST_MAX: usize = 1000;
 #[derive(Debug)]
 pub(super) struct SqlSlots {
     database: Database,
+    /// The `ledger_id` of its rows: its own, or the seat's that it was moved to.
     ledger: LedgerId,
 }
 
@@ -64,11 +65,17 @@ impl SqlSlots {
         if let Some(known) = first_text(database.query(used, &[Value::Text(place)]).await?) {
             return Err(LedgerError::KnownElsewhere { database: database.to_string(), ledger: known });
         }
-        let insert = "INSERT INTO secor_ledgers (ledger_id, store) VALUES (?, ?)";
-        match database.query(insert, &[Value::Text(&ledger.0), Value::Text(place)]).await {
-            Err(SqlError { class: Class::Taken, .. }) | Ok(_) => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+        insert(database, ledger, place).await
+    }
+
+    /// The slots for a ledger that is moved here; what an attempt before has made stays.
+    ///
+    /// # Errors
+    /// As [`Self::attach`].
+    pub(super) async fn found(database: Database, seat: LedgerId, place: &str) -> Result<Self, LedgerError> {
+        schema::make(&database, schema::LEDGER).await?;
+        insert(&database, &seat, place).await?;
+        Self::attach(database, seat, place).await
     }
 
     async fn query(&self, statement: &str, values: &[Value<'_>]) -> Result<Vec<Row>, LedgerError> {
@@ -138,6 +145,14 @@ impl Slots for SqlSlots {
 
     async fn make_durable(&self, _: &str) -> Result<(), LedgerError> {
         Ok(())
+    }
+}
+
+async fn insert(database: &Database, ledger: &LedgerId, place: &str) -> Result<(), LedgerError> {
+    let insert = "INSERT INTO secor_ledgers (ledger_id, store) VALUES (?, ?)";
+    match database.query(insert, &[Value::Text(&ledger.0), Value::Text(place)]).await {
+        Err(SqlError { class: Class::Taken, .. }) | Ok(_) => Ok(()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! `start` opens what must be there (staging, store, ledger, Kafka), then lets records flow: the consumer's thread
 //! ([`consume`]) passes them to the workers, the workers' questions are answered by tasks ([`world`]). `finished` waits
-//! for what ends a run: a signal, the log end of `--until-end`, a refusal under `on_refused = "exit"`, or a
-//! client that gave up; and then leaves in order: flush, commit, leave the group.
+//! for what ends a run: a signal, the log end of `--until-end`, a refusal under `on_refused = "exit"`, a ledger that was
+//! moved, or a client that gave up; and then leaves in order: flush, commit, leave the group.
 
 pub mod settings;
 pub mod failpoint;
@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 
 use secor_core::flush::CutReason;
 use secor_core::ids::{Offset, TopicPartition};
-use secor_core::partition::{Errand, Note};
+use secor_core::partition::{Errand, Note, RefusalCode};
 
 pub use status::{Overview, RefusalRow, Registry, Row};
 
@@ -196,7 +196,7 @@ impl Service {
             if self.consumer.is_finished() {
                 return;
             }
-            if world.config.on_refused == OnRefused::Exit && !world.registry.refused().is_empty() {
+            if must_end(world) {
                 return;
             }
             let over = match &self.errands {
@@ -254,6 +254,14 @@ impl Control {
             None => self.0.grants.send_to_all_workers(|| Message::Cut { topic_partition: None, reason }),
         }
     }
+}
+
+/// Not only what the operator wants: while a process sits on the partitions of a ledger that was moved, nobody archives
+/// them where it is now.
+fn must_end(world: &World) -> bool {
+    let refused = world.registry.refused();
+    let moved = refused.iter().any(|(_, row)| row.code == RefusalCode::LedgerMoved.as_str());
+    moved || (world.config.on_refused == OnRefused::Exit && !refused.is_empty())
 }
 
 fn threads(config: &Config) -> usize {

@@ -176,6 +176,8 @@ impl World {
                 Ok((topic_id, committed, handle.log_range(&asked)?))
             })
             .await?;
+        // only now: what is committed may be in the new place of a ledger that was moved
+        self.ledger.expect_open().await?;
         let genesis = self.geneses.of(self, &tp.topic).await?;
         let (group, cluster) = (&self.common.group, &self.common.cluster);
         let other = genesis.as_ref().is_some_and(|genesis| genesis.group != *group || genesis.cluster != *cluster);
@@ -345,7 +347,7 @@ impl Outside for Hands {
             return;
         };
         let (world, tp) = (Arc::clone(&self.0), from.topic_partition.clone());
-        world.index.complete(&tp, offset);
+        world.index.complete(&tp, metadata.generation, offset);
         let commit = kafka::Committed { offset, leader_epoch, metadata: metadata.to_string() };
         // taken before the task runs, so that commits keep their order and the end of the epoch waits for this one
         let turn = Arc::clone(&grant.commits).try_lock_owned();

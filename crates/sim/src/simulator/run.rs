@@ -111,7 +111,7 @@ impl World {
     pub(super) fn init_ledger(&mut self) {
         let ledger = LedgerId(Arc::from(format!("{:032x}", self.rng.draw())));
         let probed = "sim://".to_owned();
-        let identity = LedgerIdentity { version: FORMAT_VERSION, ledger, arbiter: Arbiter::Sql, probed };
+        let identity = LedgerIdentity { version: FORMAT_VERSION, ledger, arbiter: Arbiter::Sql, probed, seat: None };
         let bytes = canonical_json(&identity).into();
         let create = StoreRequest::Create { key: paths::LEDGER.to_owned(), bytes, digest: None };
         let change = self.store.apply(0, create, &mut self.net).change.expect("it is the first");

@@ -135,7 +135,13 @@ impl Ledger {
             None if arbiter == Arbiter::Sql => return Err(Trouble::Later),
             None => {
                 let ledger = LedgerId(Arc::from(format!("{drawn:032x}")));
-                let own = LedgerIdentity { version: FORMAT_VERSION, ledger, arbiter, probed: "sim://".to_owned() };
+                let own = LedgerIdentity {
+                    version: FORMAT_VERSION,
+                    ledger,
+                    arbiter,
+                    probed: "sim://".to_owned(),
+                    seat: None,
+                };
                 let won = self.create(Place::Data, paths::LEDGER, &own).await?;
                 won.filter(|_| self.store.sabotage != Some(Sabotage::OwnLedgerId)).unwrap_or(own)
             }
