@@ -174,32 +174,7 @@ impl Captures {
     /// What was found for `slot` in `value`, the value that was read last.
     #[must_use]
     pub fn get<'a>(&'a self, slot: usize, value: &'a (impl AsRef<[u8]> + ?Sized)) -> Found<'a> {
-        let text = |start: usize, end: usize| std::str::from_utf8(&value.as_ref()[start..end]);
-        match self.slots[slot] {
-            Capture::Missing => Found::Missing,
-            Capture::Null => Found::Null,
-            Capture::Bool(value) => Found::Bool(value),
-            Capture::Number(start, end) => text(start, end).map_or(Found::Binary, Found::Number),
-            Capture::Integer(value) => Found::Integer(value),
-            Capture::Single(value) => Found::Single(value),
-            Capture::Double(value) => Found::Double(value),
-            Capture::Plain(start, end) => text(start, end).map_or(Found::Binary, Found::plain),
-            Capture::Escaped(start, end) => match text(start, end) {
-                Ok(raw) => Found::Text(RawText { raw, escaped: true }),
-                Err(_) => Found::Binary,
-            },
-            Capture::Symbol(index) => Found::plain(&self.symbols[index]),
-            Capture::Time(time) => Found::Time(time),
-            Capture::Container => Found::Container,
-        }
-    }
-
-    /// The bytes of a text, or of what is none; `None` for everything else.
-    pub(crate) fn bytes<'a>(&self, slot: usize, value: &'a [u8]) -> Option<&'a [u8]> {
-        match self.slots[slot] {
-            Capture::Plain(start, end) => Some(&value[start..end]),
-            _ => None,
-        }
+        self.slots[slot].found(value.as_ref(), &self.symbols)
     }
 
     /// As after a value that has none of the fields.
@@ -233,10 +208,36 @@ impl Captures {
     }
 }
 
+// === impl Capture ===
+
+impl Capture {
+    /// Of `value`, the value that was read; `symbols` are those of its schema.
+    pub(crate) fn found<'a>(self, value: &'a [u8], symbols: &'a [Box<str>]) -> Found<'a> {
+        let text = |start: usize, end: usize| std::str::from_utf8(&value[start..end]);
+        match self {
+            Self::Missing => Found::Missing,
+            Self::Null => Found::Null,
+            Self::Bool(value) => Found::Bool(value),
+            Self::Number(start, end) => text(start, end).map_or(Found::Binary, Found::Number),
+            Self::Integer(value) => Found::Integer(value),
+            Self::Single(value) => Found::Single(value),
+            Self::Double(value) => Found::Double(value),
+            Self::Plain(start, end) => text(start, end).map_or(Found::Binary, Found::plain),
+            Self::Escaped(start, end) => match text(start, end) {
+                Ok(raw) => Found::Text(RawText { raw, escaped: true }),
+                Err(_) => Found::Binary,
+            },
+            Self::Symbol(index) => Found::plain(&symbols[index]),
+            Self::Time(time) => Found::Time(time),
+            Self::Container => Found::Container,
+        }
+    }
+}
+
 // === impl Found ===
 
 impl<'a> Found<'a> {
-    fn plain(raw: &'a str) -> Self {
+    pub(crate) fn plain(raw: &'a str) -> Self {
         Self::text(raw, false)
     }
 

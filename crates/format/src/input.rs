@@ -25,6 +25,7 @@ use secor_core::shape::{Input, InputFormat, JsonValue, MessageFraming};
 use self::avro::{AvroReader, Written};
 use self::cursor::Cursor;
 use self::framing::{SchemaName, read_frame};
+use self::msgpack::MessagePackWalk;
 use self::pattern::PatternReader;
 use self::protobuf::ProtobufReader;
 use self::registered::Registered;
@@ -32,7 +33,8 @@ use self::thrift::ThriftReader;
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
 use crate::fields::{Captures, Wanted};
-use crate::json::{JsonError, scan_any, scan_lines, scan_object};
+use crate::json::{JsonError, JsonWalk, scan_any, scan_lines, scan_object};
+use crate::walk::Visitor;
 
 pub mod schema_files;
 
@@ -66,6 +68,15 @@ pub(crate) struct ReadValue {
     pub body: usize,
     /// The place of the schema that the value was written by, of formats whose bodies can be stored by it.
     pub schema: Option<usize>,
+}
+
+/// A step of a path to a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Step<'p> {
+    /// Of a field.
+    Name(&'p str),
+    /// Into a list, or to the values of a map.
+    Item,
 }
 
 type JsonScan = fn(&str, &Wanted, &mut Captures) -> Result<(), JsonError>;
@@ -103,7 +114,7 @@ impl Reader {
     }
 
     /// Why `path` can't be a field of such values; `None`: it can.
-    pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
+    pub(crate) fn objection(&self, path: &[Step<'_>]) -> Option<Objection> {
         match &self.form {
             Form::Bytes => Some(Objection::new(
                 "`bytes` input has no fields",
@@ -144,6 +155,28 @@ impl Reader {
             Form::Thrift(reader) => reader.read(value, wanted, captures),
         }
         .map(|()| ReadValue { body: 0, schema: None })
+    }
+
+    /// Lets `visitor` look at the body of the value that was read last and found good, by the place of its schema.
+    ///
+    /// # Panics
+    /// When such values have no fields, or find them by a pattern.
+    pub(crate) fn walk<V: Visitor>(&self, body: &[u8], schema: Option<usize>, visitor: V) -> V::Output {
+        match &self.form {
+            Form::Json { .. } => {
+                let text = std::str::from_utf8(body).expect("JSON was validated, and is UTF-8");
+                let (walk, root) = JsonWalk::new(text);
+                visitor.visit(&walk, root)
+            }
+            Form::MessagePack => {
+                let (walk, root) = MessagePackWalk::new(body);
+                visitor.visit(&walk, root)
+            }
+            Form::Avro(reader) => reader.walk(body, schema.expect("an Avro datum was read by a schema"), visitor),
+            Form::Protobuf(reader) => reader.walk(body, visitor),
+            Form::Thrift(reader) => reader.walk(body, visitor),
+            Form::Bytes | Form::Text | Form::Pattern(_) => panic!("the columns were checked with the shape"),
+        }
     }
 
     /// The id that `value` names, if the registry was not asked about it yet.
@@ -199,6 +232,18 @@ impl Reader {
         if let Some(registered) = &mut self.registered {
             registered.forget();
         }
+    }
+}
+
+// === impl Step ===
+
+impl<'p> Step<'p> {
+    pub(crate) fn name(self) -> Option<&'p str> {
+        if let Self::Name(name) = self { Some(name) } else { None }
+    }
+
+    pub(crate) fn is_name(self, name: &str) -> bool {
+        self.name() == Some(name)
     }
 }
 

@@ -8,6 +8,9 @@
 //!
 //! Deliberately absent: values as trees, and any look at text that was not asked for.
 
+mod walk;
+
+pub(crate) use self::walk::JsonWalk;
 use crate::fields::{Capture, NodeId, unescape};
 pub use crate::fields::{Captures, Found, Wanted};
 

@@ -9,6 +9,7 @@
 pub mod bad;
 mod faults;
 mod fields;
+mod walk;
 pub mod json;
 mod event_time;
 pub mod java_time;

@@ -10,7 +10,7 @@ use secor_core::shape::{InputFormat, Shape, TimeUnit, Timestamp, TimestampPolicy
 use crate::event_time;
 use crate::faults::{Faults, ShapeError};
 use crate::fields::Wanted;
-use crate::input::Reader;
+use crate::input::{Reader, Step};
 use crate::stored::{Stored, Wishing, check_output};
 
 pub(crate) struct Plan {
@@ -163,12 +163,18 @@ impl Wishing for Wishes<'_> {
     }
 
     fn names(&mut self, key: &str, names: &[&str]) -> Option<usize> {
-        if let Some(objection) = self.reader?.objection(names) {
-            let path = names.join(&self.shape.timestamp.separator);
-            self.faults.add(key, format!("field `{path}` is named, but {}", objection.why), objection.hint);
-            return None;
-        }
-        Some(self.wanted.add(names.iter().copied()))
+        let path: Vec<_> = names.iter().map(|name| Step::Name(name)).collect();
+        self.column(key, &path).then(|| self.wanted.add(names.iter().copied()))
+    }
+
+    fn column(&mut self, key: &str, path: &[Step<'_>]) -> bool {
+        let Some(objection) = self.reader.and_then(|reader| reader.objection(path)) else {
+            return self.reader.is_some();
+        };
+        let names: Vec<&str> = path.iter().map(|step| step.name().unwrap_or("[]")).collect();
+        let path = names.join(&self.shape.timestamp.separator);
+        self.faults.add(key, format!("field `{path}` is named, but {}", objection.why), objection.hint);
+        false
     }
 }
 

@@ -109,8 +109,9 @@ impl Pipeline {
                 (&[][..], None)
             }
         };
-        let read = ReadBody { bytes: input, schema, format: self.plan.input };
-        let value = self.plan.stored.value(record, &read, &self.captures)?;
+        let (reader, captures) = (&self.reader, &self.captures);
+        let read = ReadBody { record, bytes: input, schema, format: self.plan.input, reader, captures };
+        let value = self.plan.stored.value(&read)?;
         let event_time = match &self.plan.event_time {
             Some(plan) => event_time(plan, &self.plan, &self.captures, record, input, clock_ms)?,
             None => None,

@@ -14,6 +14,7 @@ use crate::bad::{BadReason, BadRecord};
 use crate::columns::envelope;
 use crate::encode::{NULL_LINE, line_end};
 use crate::fields::Captures;
+use crate::input::{Reader, Step};
 use crate::resolve::Resolver;
 
 mod check;
@@ -47,13 +48,17 @@ pub(crate) enum Stored {
     Resolved(Box<Resolver>),
 }
 
-/// What of a value was read.
-pub(crate) struct ReadBody<'r> {
+/// A record whose value was found good.
+pub(crate) struct ReadBody<'a, 'r> {
+    pub record: &'a Record<'r>,
     /// The value without what frames a JSON text or an Avro datum and names its schema; captures count from there.
     pub bytes: &'r [u8],
     /// The place of the schema that it was written by.
     pub schema: Option<usize>,
     pub format: InputFormat,
+    /// It has read the value, and no other since.
+    pub reader: &'a Reader,
+    pub captures: &'a Captures,
 }
 
 /// Who looks for the fields that are named.
@@ -63,6 +68,9 @@ pub(crate) trait Wishing {
 
     /// The same of a path whose names are known one by one.
     fn names(&mut self, key: &str, names: &[&str]) -> Option<usize>;
+
+    /// Can there be a column at `path`? Nobody looks for it before a row is made.
+    fn column(&mut self, key: &str, path: &[Step<'_>]) -> bool;
 }
 
 // === impl Stored ===
@@ -132,18 +140,13 @@ impl Stored {
     ///
     /// # Errors
     /// [`BadRecord`] when it can't be stored.
-    pub(crate) fn value<'r>(
-        &mut self,
-        record: &Record<'r>,
-        read: &ReadBody<'r>,
-        captures: &Captures,
-    ) -> Result<Option<Cow<'r, [u8]>>, BadRecord> {
-        let (body, input) = (read.bytes, read.format);
+    pub(crate) fn value<'r>(&mut self, read: &ReadBody<'_, 'r>) -> Result<Option<Cow<'r, [u8]>>, BadRecord> {
+        let (record, body, input) = (read.record, read.bytes, read.format);
         match (self, record.value) {
-            (Self::Row(columns), _) => columns.row(|slot| captures.get(slot, body)).map(|row| Some(Cow::Owned(row))),
-            (Self::Columns(columns), value) => {
-                columns.row(value.map(|_| body), captures).map(|row| Some(Cow::Owned(row)))
+            (Self::Row(columns), _) => {
+                columns.row(|slot| read.captures.get(slot, body)).map(|row| Some(Cow::Owned(row)))
             }
+            (Self::Columns(columns), _) => columns.row(read).map(|row| Some(Cow::Owned(row))),
             (Self::Piece(delimiter), Some(_)) => piece(body, delimiter, input).map(Some),
             (Self::JsonLine | Self::NestedJson, Some(_)) if trimmed(body) == NULL_LINE => Ok(None),
             (Self::JsonLine, Some(_)) => piece(body, b"\n", input).map(Some),

@@ -65,6 +65,26 @@ pub(crate) fn push_cell(row: &mut Vec<u8>, field: &Field, found: Found<'_>) -> R
     Ok(())
 }
 
+/// Appends the cell of `field` that holds a whole number, big-endian in two's complement, with `scale` digits behind the
+/// point.
+pub(crate) fn push_decimal(row: &mut Vec<u8>, field: &Field, unscaled: &[u8], scale: u32) -> Result<(), Mismatch> {
+    let unfit = || Mismatch::new(field, format!("a decimal of scale {scale} does not fit {}", field.kind));
+    let value = big_endian(unscaled).ok_or_else(unfit)?;
+    let &Kind::Decimal { precision, scale: wanted } = &field.kind else {
+        return if scale == 0 { push_cell(row, field, Found::Integer(value)) } else { Err(unfit()) };
+    };
+    let wanted = u32::from(wanted);
+    let unit = 10i128.checked_pow(wanted.abs_diff(scale)).ok_or_else(unfit)?;
+    let rescaled = match scale <= wanted {
+        true => value.checked_mul(unit),
+        false => (value % unit == 0).then_some(value / unit),
+    };
+    let limit = 10i128.pow(u32::from(precision));
+    let fitting = rescaled.filter(|value| (1 - limit..limit).contains(value)).ok_or_else(unfit)?;
+    push_fixed(row, fitting.to_le_bytes());
+    Ok(())
+}
+
 /// Appends the cell of a column for which there is nothing.
 pub(crate) fn push_absent(row: &mut Vec<u8>, field: &Field) -> Result<(), Mismatch> {
     if field.required {
@@ -144,6 +164,17 @@ fn double(field: &Field, found: Found<'_>) -> Result<f64, Mismatch> {
         _ => None,
     };
     value.ok_or_else(|| Mismatch::unfit(field, found))
+}
+
+/// `None`: it has more than 128 bits.
+fn big_endian(bytes: &[u8]) -> Option<i128> {
+    let sign = if bytes.first().is_some_and(|first| *first >= 0x80) { 0xff } else { 0 };
+    let (front, back) = bytes.split_at(bytes.len().saturating_sub(16));
+    let mut filled = [sign; 16];
+    filled[16 - back.len()..].copy_from_slice(back);
+    let value = i128::from_be_bytes(filled);
+    let is_whole = front.iter().all(|byte| *byte == sign) && (value < 0) == (sign == 0xff);
+    is_whole.then_some(value)
 }
 
 /// The number in units of its last digit.

@@ -21,7 +21,7 @@ pub(crate) fn loose(fields: &[Field]) -> Vec<Field> {
 
 /// Are there columns whose values may be more than ORC can hold?
 pub(crate) fn has_limits(fields: &[Field]) -> bool {
-    fields.iter().any(|field| is_limited(&field.kind))
+    fields.iter().any(|field| field.kind.any(|kind| matches!(kind, Kind::Timestamp(_))))
 }
 
 /// Says which column of `row` has a time that ORC can't hold.
@@ -48,15 +48,6 @@ fn loose_kind(kind: &Kind) -> Kind {
         Kind::Map(value) => Kind::map(loose_kind(&value.kind)),
         Kind::Struct(fields) => Kind::Struct(loose(fields)),
         other => other.clone(),
-    }
-}
-
-fn is_limited(kind: &Kind) -> bool {
-    match kind {
-        Kind::Timestamp(_) => true,
-        Kind::List(inner) | Kind::Map(inner) => is_limited(&inner.kind),
-        Kind::Struct(fields) => has_limits(fields),
-        _ => false,
     }
 }
 

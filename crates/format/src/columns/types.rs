@@ -108,13 +108,14 @@ impl Kind {
         matches!(self, Int8 | Int16 | Int32 | Int64 | Float | Double | Decimal { .. })
     }
 
-    /// Can only JSON fill it?
-    pub(crate) fn needs_json(&self) -> bool {
-        match self {
-            Self::List(_) | Self::Map(_) | Self::Json => true,
-            Self::Struct(fields) => fields.iter().any(|field| field.kind.needs_json()),
-            _ => false,
-        }
+    /// Is it of this kind, or has it one within?
+    pub(crate) fn any(&self, is: fn(&Self) -> bool) -> bool {
+        is(self)
+            || match self {
+                Self::List(inner) | Self::Map(inner) => inner.kind.any(is),
+                Self::Struct(fields) => fields.iter().any(|field| field.kind.any(is)),
+                _ => false,
+            }
     }
 
     pub(crate) fn to_arrow(&self) -> DataType {

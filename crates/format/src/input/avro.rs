@@ -10,6 +10,7 @@ mod canonical;
 mod datum;
 mod inline;
 mod types;
+mod walk;
 
 use std::sync::Arc;
 
@@ -19,12 +20,14 @@ use secor_core::shape::{Input, MessageFraming};
 
 use self::datum::{Datum, Rules};
 pub(crate) use self::types::{Kind, TypeId, Types};
+use self::walk::{AvroWalk, Place};
 use super::cursor::{Cursor, ReadError};
 use super::framing::{SchemaName, read_frame};
-use super::{Objection, ReadValue, expected_schemas};
+use super::{Objection, ReadValue, Step, expected_schemas};
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
 use crate::fields::{Captures, Wanted};
+use crate::walk::Visitor;
 
 pub(crate) struct AvroReader {
     framing: MessageFraming,
@@ -104,7 +107,7 @@ impl AvroReader {
         self.types.symbols.clone()
     }
 
-    pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
+    pub(crate) fn objection(&self, path: &[Step<'_>]) -> Option<Objection> {
         if self.asks_registry || self.given().iter().any(|schema| self.types.has(schema.root, path)) {
             return None;
         }
@@ -131,6 +134,11 @@ impl AvroReader {
         let read = datum.whole(self.schemas[place].root);
         read.map_err(|error| not_avro(ReadError { at: body + error.at, ..error }))?;
         Ok(ReadValue { body, schema: Some(place) })
+    }
+
+    /// Over `body`, which was found good by the schema at `place`.
+    pub(crate) fn walk<V: Visitor>(&self, body: &[u8], place: usize, visitor: V) -> V::Output {
+        visitor.visit(&AvroWalk::new(body, &self.types), Place { at: 0, id: self.schemas[place].root })
     }
 }
 

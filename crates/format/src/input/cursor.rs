@@ -28,6 +28,16 @@ impl<'v> Cursor<'v> {
         Self { bytes, at: 0 }
     }
 
+    /// Not at the first byte.
+    pub(crate) fn starting_at(bytes: &'v [u8], at: usize) -> Self {
+        Self { bytes, at }
+    }
+
+    /// Over the same value, at another byte.
+    pub(crate) fn moved_to(&self, at: usize) -> Self {
+        Self { at, ..*self }
+    }
+
     pub(crate) fn at(&self) -> usize {
         self.at
     }

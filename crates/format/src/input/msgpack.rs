@@ -4,7 +4,10 @@
 //! The outermost value is a map. Keys are strings, binaries or integers; a key of another type is skipped with its
 //! value. The old type `raw` is today's `str`, so strings that are no UTF-8 are good, and bad as a field.
 
-use super::cursor::{Cursor, ReadError};
+mod walk;
+
+pub(crate) use self::walk::MessagePackWalk;
+use super::cursor::{Cursor, ReadError, Span};
 use crate::fields::{Capture, Captures, NodeId, Time, Wanted};
 
 /// Deepest nesting of maps and arrays. Persisted, never change.
@@ -19,12 +22,21 @@ pub(crate) fn read_map(value: &[u8], wanted: &Wanted, captures: &mut Captures) -
     let mut reader = MapReader { cursor: Cursor::new(value), wanted, captures };
     let pairs = match reader.cursor.byte()? {
         byte @ 0x80..=0x8f => u64::from(byte & 0x0f),
-        0xde => reader.length(2)?,
-        0xdf => reader.length(4)?,
+        0xde => length(&mut reader.cursor, 2)?,
+        0xdf => length(&mut reader.cursor, 4)?,
         _ => return Err(ReadError { at: 0, what: "no map" }),
     };
     reader.map(pairs, Some(Wanted::ROOT), 1)?;
     reader.cursor.end()
+}
+
+/// What a value begins with; a single one is whole.
+enum Head {
+    Single(Capture),
+    /// Of so many items.
+    Array(u64),
+    /// Of so many pairs.
+    Map(u64),
 }
 
 struct MapReader<'v, 'w> {
@@ -56,7 +68,7 @@ impl MapReader<'_, '_> {
         match key {
             Capture::Integer(number) => self.wanted.child_numbered(node, number),
             Capture::Plain(start, end) => {
-                let name = self.cursor.bytes_of(super::cursor::Span { start, end });
+                let name = self.cursor.bytes_of(Span { start, end });
                 self.wanted.child(node, std::str::from_utf8(name).ok()?)
             }
             _ => None,
@@ -65,32 +77,10 @@ impl MapReader<'_, '_> {
 
     /// Any value; what is wanted below it is captured.
     fn value(&mut self, node: Option<NodeId>, depth: u32) -> Result<Capture, ReadError> {
-        let at = self.cursor.at();
-        let first = self.cursor.byte()?;
-        let number = |value: i128| Ok(Capture::Integer(value));
-        match first {
-            0x00..=0x7f => number(i128::from(first)),
-            0x80..=0x8f => self.container_map(u64::from(first & 0x0f), node, depth),
-            0x90..=0x9f => self.array(u64::from(first & 0x0f), depth),
-            0xa0..=0xbf => self.text(u64::from(first & 0x1f)),
-            0xc0 => Ok(Capture::Null),
-            0xc1 => Err(ReadError { at, what: "the byte c1, which is never used" }),
-            0xc2 => Ok(Capture::Bool(false)),
-            0xc3 => Ok(Capture::Bool(true)),
-            0xc4..=0xc6 => self.length(1 << (first - 0xc4)).and_then(|len| self.text(len)),
-            0xc7..=0xc9 => self.length(1 << (first - 0xc7)).and_then(|len| self.extension(len)),
-            0xca => Ok(Capture::Single(f32::from_be_bytes(self.cursor.array()?))),
-            0xcb => Ok(Capture::Double(f64::from_be_bytes(self.cursor.array()?))),
-            0xcc..=0xcf => number(i128::from(self.length(1 << (first - 0xcc))?)),
-            0xd0 => number(i128::from(i8::from_be_bytes(self.cursor.array()?))),
-            0xd1 => number(i128::from(i16::from_be_bytes(self.cursor.array()?))),
-            0xd2 => number(i128::from(i32::from_be_bytes(self.cursor.array()?))),
-            0xd3 => number(i128::from(i64::from_be_bytes(self.cursor.array()?))),
-            0xd4..=0xd8 => self.extension(1 << (first - 0xd4)),
-            0xd9..=0xdb => self.length(1 << (first - 0xd9)).and_then(|len| self.text(len)),
-            0xdc | 0xdd => self.length(2 << (first - 0xdc)).and_then(|len| self.array(len, depth)),
-            0xde | 0xdf => self.length(2 << (first - 0xde)).and_then(|len| self.container_map(len, node, depth)),
-            0xe0..=0xff => number(i128::from(i8::from_be_bytes([first]))),
+        match head(&mut self.cursor)? {
+            Head::Single(capture) => Ok(capture),
+            Head::Array(items) => self.array(items, depth),
+            Head::Map(pairs) => self.container_map(pairs, node, depth),
         }
     }
 
@@ -107,30 +97,61 @@ impl MapReader<'_, '_> {
         Ok(Capture::Container)
     }
 
-    fn text(&mut self, len: u64) -> Result<Capture, ReadError> {
-        let span = self.cursor.span(len)?;
-        Ok(Capture::Plain(span.start, span.end))
-    }
-
-    fn extension(&mut self, len: u64) -> Result<Capture, ReadError> {
-        let kind = self.cursor.byte()?;
-        let span = self.cursor.span(len)?;
-        let time = if kind == TIMESTAMP { timestamp(self.cursor.bytes_of(span)) } else { None };
-        Ok(time.map_or(Capture::Container, Capture::Time))
-    }
-
-    /// An unsigned number of `size` bytes: 1, 2, 4 or 8.
-    fn length(&mut self, size: u32) -> Result<u64, ReadError> {
-        let mut number = 0;
-        for _ in 0..size {
-            number = number << 8 | u64::from(self.cursor.byte()?);
-        }
-        Ok(number)
-    }
-
     fn check_depth(&self, depth: u32) -> Result<(), ReadError> {
         if depth > DEPTH_MAX { Err(self.cursor.error("too deep nesting")) } else { Ok(()) }
     }
+}
+
+fn head(cursor: &mut Cursor<'_>) -> Result<Head, ReadError> {
+    let at = cursor.at();
+    let first = cursor.byte()?;
+    let number = |value: i128| Ok(Capture::Integer(value));
+    let single = match first {
+        0x00..=0x7f => number(i128::from(first)),
+        0x80..=0x8f => return Ok(Head::Map(u64::from(first & 0x0f))),
+        0x90..=0x9f => return Ok(Head::Array(u64::from(first & 0x0f))),
+        0xa0..=0xbf => text(cursor, u64::from(first & 0x1f)),
+        0xc0 => Ok(Capture::Null),
+        0xc1 => Err(ReadError { at, what: "the byte c1, which is never used" }),
+        0xc2 => Ok(Capture::Bool(false)),
+        0xc3 => Ok(Capture::Bool(true)),
+        0xc4..=0xc6 => length(cursor, 1 << (first - 0xc4)).and_then(|len| text(cursor, len)),
+        0xc7..=0xc9 => length(cursor, 1 << (first - 0xc7)).and_then(|len| extension(cursor, len)),
+        0xca => Ok(Capture::Single(f32::from_be_bytes(cursor.array()?))),
+        0xcb => Ok(Capture::Double(f64::from_be_bytes(cursor.array()?))),
+        0xcc..=0xcf => number(i128::from(length(cursor, 1 << (first - 0xcc))?)),
+        0xd0 => number(i128::from(i8::from_be_bytes(cursor.array()?))),
+        0xd1 => number(i128::from(i16::from_be_bytes(cursor.array()?))),
+        0xd2 => number(i128::from(i32::from_be_bytes(cursor.array()?))),
+        0xd3 => number(i128::from(i64::from_be_bytes(cursor.array()?))),
+        0xd4..=0xd8 => extension(cursor, 1 << (first - 0xd4)),
+        0xd9..=0xdb => length(cursor, 1 << (first - 0xd9)).and_then(|len| text(cursor, len)),
+        0xdc | 0xdd => return length(cursor, 2 << (first - 0xdc)).map(Head::Array),
+        0xde | 0xdf => return length(cursor, 2 << (first - 0xde)).map(Head::Map),
+        0xe0..=0xff => number(i128::from(i8::from_be_bytes([first]))),
+    };
+    single.map(Head::Single)
+}
+
+fn text(cursor: &mut Cursor<'_>, len: u64) -> Result<Capture, ReadError> {
+    let span = cursor.span(len)?;
+    Ok(Capture::Plain(span.start, span.end))
+}
+
+fn extension(cursor: &mut Cursor<'_>, len: u64) -> Result<Capture, ReadError> {
+    let kind = cursor.byte()?;
+    let span = cursor.span(len)?;
+    let time = if kind == TIMESTAMP { timestamp(cursor.bytes_of(span)) } else { None };
+    Ok(time.map_or(Capture::Container, Capture::Time))
+}
+
+/// An unsigned number of `size` bytes: 1, 2, 4 or 8.
+fn length(cursor: &mut Cursor<'_>, size: u32) -> Result<u64, ReadError> {
+    let mut number = 0;
+    for _ in 0..size {
+        number = number << 8 | u64::from(cursor.byte()?);
+    }
+    Ok(number)
 }
 
 /// The three lengths of the timestamp extension; `None` for anything else.

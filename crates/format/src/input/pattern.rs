@@ -2,7 +2,7 @@
 
 use regex::{CaptureLocations, Regex};
 
-use super::Objection;
+use super::{Objection, Step};
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
 use crate::fields::{Capture, Captures, Wanted};
@@ -31,9 +31,9 @@ impl PatternReader {
         Some(Self { locations: regex.capture_locations(), regex, groups })
     }
 
-    pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
-        if let [name] = path
-            && self.groups.iter().any(|(_, group)| **group == **name)
+    pub(crate) fn objection(&self, path: &[Step<'_>]) -> Option<Objection> {
+        if let [step] = path
+            && self.groups.iter().any(|(_, group)| step.is_name(group))
         {
             return None;
         }

@@ -10,19 +10,22 @@
 
 mod schema;
 mod wire;
+mod walk;
 
 use secor_core::manifest::RegisteredSchema;
 use secor_core::shape::{Input, MessageFraming};
 
 use self::schema::{MessageId, Messages};
 pub(crate) use self::schema::{compile, imports};
+use self::walk::{Place, ProtobufWalk};
 use self::wire::Scan;
 use super::cursor::{Cursor, ReadError};
 use super::framing::{SchemaName, read_frame};
-use super::{Objection, expected_schemas};
+use super::{Objection, Step, expected_schemas};
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
 use crate::fields::{Captures, Wanted};
+use crate::walk::Visitor;
 
 pub(crate) struct ProtobufReader {
     framing: MessageFraming,
@@ -31,6 +34,8 @@ pub(crate) struct ProtobufReader {
     /// Those that a registry gave.
     registered: Vec<Roots>,
     asks_registry: bool,
+    /// Of the value that was read last: its message, and where it begins behind its frame.
+    current: (Option<MessageId>, usize),
 }
 
 /// Which message a value is.
@@ -50,6 +55,7 @@ impl ProtobufReader {
             schemas: Vec::new(),
             registered: Vec::new(),
             asks_registry: input.registry,
+            current: (None, 0),
         };
         let before = faults.0.len();
         if input.framing == MessageFraming::SingleObject {
@@ -96,9 +102,12 @@ impl ProtobufReader {
         self.messages.symbols.clone()
     }
 
-    pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
+    pub(crate) fn objection(&self, path: &[Step<'_>]) -> Option<Objection> {
         if !self.has_schemas() {
-            let is_number = |name: &&str| name.parse::<u32>().is_ok_and(|number| number > 0);
+            let is_number = |step: &Step<'_>| match step {
+                Step::Name(name) => name.parse::<u32>().is_ok_and(|number| number > 0),
+                Step::Item => true,
+            };
             let hint = "write numbers, such as `1` or `3.1`, or give a schema in `input.schemas`";
             let why = "without a schema fields go by their numbers";
             return (!path.iter().all(is_number)).then(|| Objection::new(why, hint));
@@ -114,7 +123,7 @@ impl ProtobufReader {
 
     /// `registered`: the place of the schema that the value names, where a registry gave it.
     pub(crate) fn read(
-        &self,
+        &mut self,
         value: &[u8],
         registered: Option<usize>,
         wanted: &Wanted,
@@ -131,7 +140,14 @@ impl ProtobufReader {
         } else {
             None
         };
+        self.current = (root, cursor.at());
         Scan::new(&self.messages, wanted, captures).whole(cursor, root).map_err(not_protobuf)
+    }
+
+    /// Over `value`, which was read last and found good.
+    pub(crate) fn walk<V: Visitor>(&self, value: &[u8], visitor: V) -> V::Output {
+        let (message, at) = self.current;
+        visitor.visit(&ProtobufWalk::new(value, &self.messages), Place::message(at..value.len(), message))
     }
 }
 

@@ -32,6 +32,11 @@ pub(super) fn fault(input: &Input) -> String {
     format!("{}: {} ({})", fault.key, fault.message, fault.hint)
 }
 
+/// A path to a column; `[]` enters a list or a map.
+pub(super) fn steps<'p>(names: &[&'p str]) -> Vec<Step<'p>> {
+    names.iter().map(|&name| if name == "[]" { Step::Item } else { Step::Name(name) }).collect()
+}
+
 /// What `reader` finds at `paths`, or the word of the reason against `value`.
 pub(super) fn find(reader: &mut Reader, value: &[u8], paths: &[&str]) -> Result<Vec<String>, BadRecord> {
     let mut wanted = Wanted::new();

@@ -8,16 +8,19 @@
 mod binary;
 mod compact;
 mod idl;
+mod walk;
 
 use secor_core::shape::{Input, MessageFraming, ThriftProtocol};
 
 pub(crate) use self::idl::includes;
 use self::idl::{Declared, Idl, StructId};
-use super::Objection;
+use self::walk::{At, ThriftWalk};
 use super::cursor::{Cursor, ReadError, Span};
+use super::{Objection, Step};
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
 use crate::fields::{Capture, Captures, NodeId, Wanted};
+use crate::walk::Visitor;
 
 /// Deepest nesting of structs, maps, lists and sets. Persisted, never change.
 const DEPTH_MAX: u32 = 127;
@@ -109,14 +112,14 @@ impl ThriftReader {
         self.idl.symbols.clone()
     }
 
-    pub(crate) fn objection(&self, path: &[&str]) -> Option<Objection> {
+    pub(crate) fn objection(&self, path: &[Step<'_>]) -> Option<Objection> {
         match self.root {
             Some(root) if self.idl.has(root, path) => None,
             Some(_) => {
                 let hint = "write the path of a field of the struct, names separated by `timestamp.separator`";
                 Some(Objection::new("the struct of the input has no such field", hint))
             }
-            None if path.first().is_some_and(|id| id.parse::<i16>().is_ok()) => None,
+            None if path.first().is_some_and(|step| step.name().is_some_and(|id| id.parse::<i16>().is_ok())) => None,
             None => {
                 let hint = "write ids, such as `1` or `3.1`, or give an IDL in `input.schemas`";
                 Some(Objection::new("without a schema fields go by their ids", hint))
@@ -128,12 +131,25 @@ impl ThriftReader {
         captures.clear(wanted);
         let mut scan =
             Scan { cursor: Cursor::new(value), idl: &self.idl, has_idl: self.root.is_some(), wanted, captures };
-        let root = Place { declared: self.root.map_or(Declared::Unknown, Declared::Struct), node: Some(Wanted::ROOT) };
+        let root = Place { declared: self.declared(), node: Some(Wanted::ROOT) };
         let read = match self.protocol {
             ThriftProtocol::Binary => scan.structure::<binary::Binary>(root, 1),
             ThriftProtocol::Compact => scan.structure::<compact::Compact>(root, 1),
         };
         read.and_then(|()| scan.cursor.end()).map_err(|error| BadReason::NotThrift.with(error.to_string()))
+    }
+
+    /// Over `value`, which was found good.
+    pub(crate) fn walk<V: Visitor>(&self, value: &[u8], visitor: V) -> V::Output {
+        let (idl, root) = (self.root.map(|_| &self.idl), At::root(self.declared()));
+        match self.protocol {
+            ThriftProtocol::Binary => visitor.visit(&ThriftWalk::<binary::Binary>::new(value, idl), root),
+            ThriftProtocol::Compact => visitor.visit(&ThriftWalk::<compact::Compact>::new(value, idl), root),
+        }
+    }
+
+    fn declared(&self) -> Declared {
+        self.root.map_or(Declared::Unknown, Declared::Struct)
     }
 }
 
@@ -182,32 +198,7 @@ impl Scan<'_, '_> {
     }
 
     fn value<P: Protocol>(&mut self, wire: Wire, place: Place, depth: u32) -> Result<Capture, ReadError> {
-        let integer = |value: i64| Capture::Integer(i128::from(value));
         Ok(match wire {
-            Wire::Bool(Some(value)) => Capture::Bool(value),
-            Wire::Bool(None) => Capture::Bool(P::bool(&mut self.cursor)?),
-            Wire::Byte => integer(i64::from(self.cursor.byte()?.cast_signed())),
-            Wire::Int16 => integer(i64::from(P::int16(&mut self.cursor)?)),
-            Wire::Int32 => {
-                let number = P::int32(&mut self.cursor)?;
-                match place.declared {
-                    Declared::Enum(it) => {
-                        self.idl.symbol(it, number).map_or_else(|| integer(i64::from(number)), Capture::Symbol)
-                    }
-                    _ => integer(i64::from(number)),
-                }
-            }
-            Wire::Int64 => integer(P::int64(&mut self.cursor)?),
-            Wire::Double => Capture::Double(P::double(&mut self.cursor)?),
-            Wire::Text => {
-                let len = P::length(&mut self.cursor)?;
-                let span = self.cursor.span(len)?;
-                Capture::Plain(span.start, span.end)
-            }
-            Wire::Uuid => {
-                let span = self.cursor.span(16)?;
-                Capture::Plain(span.start, span.end)
-            }
             Wire::Struct => {
                 self.structure::<P>(place, depth + 1)?;
                 Capture::Container
@@ -225,6 +216,7 @@ impl Scan<'_, '_> {
                 }
                 Capture::Container
             }
+            single => return read_single::<P>(&mut self.cursor, single, place.declared.as_enum(self.idl)),
         })
     }
 
@@ -233,7 +225,7 @@ impl Scan<'_, '_> {
         self.check_depth(depth)?;
         let (pairs, key, value) = P::map(&mut self.cursor)?;
         let declared = match place.declared {
-            Declared::Map(it) => self.idl.value_of(it),
+            Declared::Map(it) => self.idl.map(it).1,
             _ => Declared::Unknown,
         };
         for _ in 0..pairs {
@@ -265,6 +257,38 @@ impl Scan<'_, '_> {
     fn check_depth(&self, depth: u32) -> Result<(), ReadError> {
         if depth > DEPTH_MAX { Err(self.cursor.error("too deep nesting")) } else { Ok(()) }
     }
+}
+
+/// A value that has no others within.
+fn read_single<P: Protocol>(
+    cursor: &mut Cursor<'_>,
+    wire: Wire,
+    enum_of: Option<(&Idl, usize)>,
+) -> Result<Capture, ReadError> {
+    let integer = |value: i64| Capture::Integer(i128::from(value));
+    Ok(match wire {
+        Wire::Bool(Some(value)) => Capture::Bool(value),
+        Wire::Bool(None) => Capture::Bool(P::bool(cursor)?),
+        Wire::Byte => integer(i64::from(cursor.byte()?.cast_signed())),
+        Wire::Int16 => integer(i64::from(P::int16(cursor)?)),
+        Wire::Int32 => {
+            let number = P::int32(cursor)?;
+            let symbol = enum_of.and_then(|(idl, it)| idl.symbol(it, number));
+            symbol.map_or_else(|| integer(i64::from(number)), Capture::Symbol)
+        }
+        Wire::Int64 => integer(P::int64(cursor)?),
+        Wire::Double => Capture::Double(P::double(cursor)?),
+        Wire::Text => {
+            let len = P::length(cursor)?;
+            let span = cursor.span(len)?;
+            Capture::Plain(span.start, span.end)
+        }
+        Wire::Uuid => {
+            let span = cursor.span(16)?;
+            Capture::Plain(span.start, span.end)
+        }
+        Wire::Struct | Wire::Map | Wire::List => Capture::Container,
+    })
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! compared. That others read them is tried in `tests/interop.rs`.
 
 mod files;
+mod inputs;
 mod orc;
 mod parquet;
 mod values;

@@ -27,7 +27,7 @@ const FULL: &str = r#" {"unknown":[1,{"a":"]}"}], "id" : -9007199254740993, "fla
 
 const SPARSE: &str = r#"{"id":0,"tags":[],"counts":{},"place":null,"at":1700000000123,"day":null,"dec":0.05}"#;
 
-fn output(schema: &str) -> Output {
+pub fn output(schema: &str) -> Output {
     output_of(OutputFormat::Parquet, schema)
 }
 
@@ -35,7 +35,7 @@ fn output_of(format: OutputFormat, schema: &str) -> Output {
     Output { format, compression: Compression::Snappy, schema: Some(schema.to_owned()), ..Output::default() }
 }
 
-fn json() -> Input {
+pub fn json() -> Input {
     Input { format: InputFormat::Json, ..Input::default() }
 }
 
@@ -43,12 +43,12 @@ fn pipeline(input: Input, schema: &str) -> Pipeline {
     Pipeline::new(&shape(input, output(schema))).expect("a possible shape")
 }
 
-fn record(value: Option<&[u8]>) -> Record<'_> {
+pub fn record(value: Option<&[u8]>) -> Record<'_> {
     Record { offset: Offset::ZERO, timestamp: None, key: None, value, headers: &[] }
 }
 
 /// What files of these values give back, as JSON, the same from both formats; the digests must be those of what went in.
-fn through_a_file(input: Input, schema: &str, values: &[Option<&[u8]>]) -> Vec<String> {
+pub fn through_a_file(input: Input, schema: &str, values: &[Option<&[u8]>]) -> Vec<String> {
     let through = |format| through_a_file_of(input.clone(), &output_of(format, schema), values);
     let parquet = through(OutputFormat::Parquet);
     assert_eq!(through(OutputFormat::Orc), parquet);
@@ -238,7 +238,18 @@ fn schemas_that_can_not_be_are_told() {
     let deep = format!("a {}int{}", "array<".repeat(40), ">".repeat(40));
     assert_eq!(told(json(), Some(&deep)), "output.schema: types are nested more than 32 deep");
     let msgpack = Input { format: InputFormat::MessagePack, ..Input::default() };
-    assert_eq!(told(msgpack, Some("a array<int>")), "output.schema: `array`, `map` and `json` are for `json` input");
+    assert_eq!(told(msgpack, Some("a array<json>")), "output.schema: `json` is for `json` input");
+    let text = Input { format: InputFormat::Text, pattern: Some("(?<a>.*)".to_owned()), ..Input::default() };
+    assert_eq!(told(text, Some("a map<string,int>")), "output.schema: the groups of a pattern are single values");
+    let avro = r#"{"type":"record","name":"r","fields":[{"name":"l","type":{"type":"array","items":{"type":"record",
+        "name":"i","fields":[{"name":"x","type":"int"}]}}},{"name":"s","type":"string"}]}"#;
+    let avro = Schema { name: "s".to_owned(), text: avro.to_owned(), includes: BTreeMap::new() };
+    let avro = Input { format: InputFormat::Avro, schemas: vec![avro], ..Input::default() };
+    assert_eq!(
+        told(avro, Some("l array<struct<x:int,y:int>>, s array<string>")),
+        "output.schema: field `l.[].y` is named, but no schema of the input has such a field; \
+         output.schema: field `s.[]` is named, but no schema of the input has such a field"
+    );
     let bytes = told(Input::default(), Some("a int"));
     assert_eq!(bytes, "output.schema: field `a` is named, but `bytes` input has no fields");
 }

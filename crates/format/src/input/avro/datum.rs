@@ -50,6 +50,34 @@ impl<'v, 'w> Datum<'v, 'w> {
         self.cursor.end()
     }
 
+    /// Not from its first byte.
+    pub(super) fn from(mut self, at: usize) -> Self {
+        self.cursor = self.cursor.moved_to(at);
+        self
+    }
+
+    pub(super) fn at(&self) -> usize {
+        self.cursor.at()
+    }
+
+    /// The next value, of which nothing is wanted.
+    pub(super) fn step(&mut self, id: TypeId) -> Result<Capture, ReadError> {
+        self.value(id, None, 0)
+    }
+
+    /// The type of the branch of a union that is there.
+    pub(super) fn branch(&mut self, branches: &[TypeId]) -> Result<TypeId, ReadError> {
+        let branch = usize::try_from(self.long()?).ok().and_then(|index| branches.get(index)).copied();
+        branch.ok_or_else(|| self.cursor.error("a union that has no such branch"))
+    }
+
+    pub(super) fn key(&mut self) -> Result<&'v str, ReadError> {
+        let len = self.length()?;
+        let span = self.cursor.span(len)?;
+        let key = std::str::from_utf8(self.cursor.bytes_of(span));
+        key.map_err(|_| ReadError { at: span.start, what: "a key that is no UTF-8" })
+    }
+
     /// One value of type `id`; what is wanted below it is captured.
     fn value(&mut self, id: TypeId, node: Option<NodeId>, depth: u32) -> Result<Capture, ReadError> {
         let types = self.types;
@@ -74,11 +102,11 @@ impl<'v, 'w> Datum<'v, 'w> {
                 Ok(index) if index < *symbols => Capture::Symbol(first_symbol + index),
                 _ => return Err(self.cursor.error("an enum that has no such symbol")),
             },
-            Kind::Union(branches) => match usize::try_from(self.long()?).ok().and_then(|index| branches.get(index)) {
+            Kind::Union(branches) => {
                 // a union holds no union, so it does not count as nesting
-                Some(&branch) => self.value(branch, node, depth)?,
-                None => return Err(self.cursor.error("a union that has no such branch")),
-            },
+                let branch = self.branch(branches)?;
+                self.value(branch, node, depth)?
+            }
             Kind::Array(items) => self.array(*items, self.deeper(depth)?)?,
             Kind::Map(values) => self.map(*values, node, self.deeper(depth)?)?,
             Kind::Record(fields) => {
@@ -115,10 +143,7 @@ impl<'v, 'w> Datum<'v, 'w> {
     fn map(&mut self, values: TypeId, node: Option<NodeId>, depth: u32) -> Result<Capture, ReadError> {
         while let Some(block) = self.block()? {
             for _ in 0..block.count {
-                let len = self.length()?;
-                let span = self.cursor.span(len)?;
-                let key = std::str::from_utf8(self.cursor.bytes_of(span));
-                let key = key.map_err(|_| ReadError { at: span.start, what: "a key that is no UTF-8" })?;
+                let key = self.key()?;
                 let child = node.and_then(|node| self.wanted.child(node, key));
                 if let Some(child) = child {
                     self.captures.forget(self.wanted, child);
@@ -134,7 +159,7 @@ impl<'v, 'w> Datum<'v, 'w> {
     }
 
     /// The next block of an array or a map; `None`: it was the last.
-    fn block(&mut self) -> Result<Option<Block>, ReadError> {
+    pub(super) fn block(&mut self) -> Result<Option<Block>, ReadError> {
         let count = self.long()?;
         if count >= 0 {
             return Ok((count > 0).then_some(Block { count: count.unsigned_abs(), end: None }));
@@ -206,8 +231,8 @@ impl<'v, 'w> Datum<'v, 'w> {
 }
 
 /// A run of items of an array or a map.
-struct Block {
-    count: u64,
+pub(super) struct Block {
+    pub count: u64,
     /// Where it says that it ends.
     end: Option<u64>,
 }

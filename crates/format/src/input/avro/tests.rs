@@ -4,7 +4,7 @@ use apache_avro::types::Value;
 use apache_avro::writer::datum::GenericDatumWriter;
 use proptest::prelude::*;
 
-use super::super::tests::{find, reader};
+use super::super::tests::{find, reader, steps};
 use super::*;
 use crate::input::Reader;
 use secor_core::shape::{self, InputFormat};
@@ -117,9 +117,12 @@ fn paths_that_a_schema_does_not_have_are_objected_to() {
         (&["m", "any", "more"], false),
         (&["next", "next", "next", "list"], true),
         (&["list", "m"], false),
+        (&["list", "[]", "m", "[]"], true),
+        (&["list", "[]", "x"], false),
+        (&["next", "[]"], false),
         (&["x"], false),
     ] {
-        assert_eq!(reader.objection(path).is_none(), is_there, "{path:?}");
+        assert_eq!(reader.objection(&steps(path)).is_none(), is_there, "{path:?}");
     }
 }
 

@@ -6,6 +6,7 @@ use apache_avro::Schema;
 use apache_avro::schema::{InnerDecimalSchema, Name, UuidSchema};
 
 use super::canonical;
+use crate::input::Step;
 
 /// Types of all schemas of one reader.
 #[derive(Default)]
@@ -94,11 +95,12 @@ impl Types {
     }
 
     /// Whether a value of the type can have a field at `path`.
-    pub(crate) fn has(&self, id: TypeId, path: &[&str]) -> bool {
-        let [name, rest @ ..] = path else { return true };
+    pub(crate) fn has(&self, id: TypeId, path: &[Step<'_>]) -> bool {
+        let [step, rest @ ..] = path else { return true };
         match self.kind(id) {
-            Kind::Record(fields) => fields.iter().any(|(field, id)| **field == **name && self.has(*id, rest)),
+            Kind::Record(fields) => fields.iter().any(|(field, id)| step.is_name(field) && self.has(*id, rest)),
             Kind::Map(values) => self.has(*values, rest),
+            Kind::Array(items) => *step == Step::Item && self.has(*items, rest),
             // a union holds no union, so this ends
             Kind::Union(branches) => branches.iter().any(|branch| self.has(*branch, path)),
             _ => false,

@@ -9,6 +9,8 @@ use prost_reflect::prost_types::FileDescriptorSet;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind as Declared, MessageDescriptor};
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
+use crate::input::Step;
+
 /// Messages of all schemas of one reader.
 #[derive(Default)]
 pub(crate) struct Messages {
@@ -127,15 +129,19 @@ impl Messages {
     }
 
     /// Whether the message can have a field at `path`.
-    pub(crate) fn has(&self, id: MessageId, path: &[&str]) -> bool {
-        let [name, rest @ ..] = path else { return true };
-        let Some(field) = self.get(id).fields.iter().find(|field| *field.name == **name) else { return false };
+    pub(crate) fn has(&self, id: MessageId, path: &[Step<'_>]) -> bool {
+        let [step, rest @ ..] = path else { return true };
+        let Some(field) = self.get(id).fields.iter().find(|field| step.is_name(&field.name)) else { return false };
         match (field.kind, rest) {
             (_, []) => true,
             (Kind::Message(entry), [_, rest @ ..]) if field.is_map => {
                 let value = self.get(entry).field(2).map(|value| value.kind);
                 rest.is_empty() || matches!(value, Some(Kind::Message(value)) if self.has(value, rest))
             }
+            (Kind::Message(item) | Kind::Group(item), [Step::Item, rest @ ..]) if field.is_repeated => {
+                self.has(item, rest)
+            }
+            (_, [Step::Item]) => field.is_repeated,
             (Kind::Message(inner) | Kind::Group(inner), rest) => !field.is_repeated && self.has(inner, rest),
             _ => false,
         }

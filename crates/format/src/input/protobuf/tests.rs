@@ -4,7 +4,7 @@ use prost_reflect::{DescriptorPool, DynamicMessage, MapKey, ReflectMessage, Valu
 use secor_core::shape::{self, InputFormat};
 
 use super::super::schema_files::load;
-use super::super::tests::{find, reader};
+use super::super::tests::{find, reader, steps};
 use super::*;
 use crate::input::Reader;
 
@@ -198,7 +198,7 @@ fn paths_that_no_message_has_are_objected_to() {
         (&["zeit"], false),
         (&["1"], false),
     ] {
-        assert_eq!(reader.objection(path).is_none(), is_there, "{path:?}");
+        assert_eq!(reader.objection(&steps(path)).is_none(), is_there, "{path:?}");
     }
 }
 

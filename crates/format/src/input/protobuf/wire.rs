@@ -7,12 +7,12 @@ use crate::fields::{Capture, Captures, NodeId, Time, Wanted};
 /// Deepest nesting of messages and groups, as the official libraries have it. Persisted, never change.
 const DEPTH_MAX: u32 = 100;
 
-const VARINT: u32 = 0;
-const EIGHT_BYTES: u32 = 1;
-const LENGTH: u32 = 2;
-const GROUP_START: u32 = 3;
-const GROUP_END: u32 = 4;
-const FOUR_BYTES: u32 = 5;
+pub(super) const VARINT: u32 = 0;
+pub(super) const EIGHT_BYTES: u32 = 1;
+pub(super) const LENGTH: u32 = 2;
+pub(super) const GROUP_START: u32 = 3;
+pub(super) const GROUP_END: u32 = 4;
+pub(super) const FOUR_BYTES: u32 = 5;
 
 pub(super) struct Scan<'w> {
     messages: &'w Messages,
@@ -92,7 +92,7 @@ impl<'w> Scan<'w> {
         if is_packed && !matches!(field.kind, Kind::Group(_)) {
             let mut items = cursor.message()?;
             while !items.is_at_end() {
-                self.scalar(&mut items, field.kind)?;
+                read_single(self.messages, &mut items, field.kind)?;
             }
             self.set(node, Capture::Container);
             return Ok(());
@@ -117,7 +117,7 @@ impl<'w> Scan<'w> {
                     _ => self.message(cursor, inner, Some(field.number)).map(|()| Capture::Container)?,
                 }
             }
-            kind => self.scalar(cursor, kind)?,
+            kind => read_single(self.messages, cursor, kind)?,
         };
         self.set(node, if field.is_repeated { Capture::Container } else { capture });
         Ok(())
@@ -130,39 +130,6 @@ impl<'w> Scan<'w> {
                 self.captures.forget(self.wanted, node);
             }
         }
-    }
-
-    fn scalar(&mut self, cursor: &mut Cursor<'_>, kind: Kind) -> Result<Capture, ReadError> {
-        let integer = |value: i64| Capture::Integer(i128::from(value));
-        let sign = |value: u64| (value >> 1).cast_signed() ^ -(value & 1).cast_signed();
-        Ok(match kind {
-            Kind::Int32 => integer(i64::from(low(cursor.varint()?).cast_signed())),
-            Kind::Int64 => integer(cursor.varint()?.cast_signed()),
-            Kind::Uint32 => integer(i64::from(low(cursor.varint()?))),
-            Kind::Uint64 => Capture::Integer(i128::from(cursor.varint()?)),
-            Kind::Sint32 => integer(sign(u64::from(low(cursor.varint()?)))),
-            Kind::Sint64 => integer(sign(cursor.varint()?)),
-            Kind::Bool => Capture::Bool(cursor.varint()? != 0),
-            Kind::Enum(index) => {
-                let number = low(cursor.varint()?).cast_signed();
-                self.messages.symbol(index, number).map_or_else(|| integer(i64::from(number)), Capture::Symbol)
-            }
-            Kind::Fixed32 => integer(i64::from(u32::from_le_bytes(cursor.array()?))),
-            Kind::Sfixed32 => integer(i64::from(i32::from_le_bytes(cursor.array()?))),
-            Kind::Float => Capture::Single(f32::from_le_bytes(cursor.array()?)),
-            Kind::Fixed64 => Capture::Integer(i128::from(u64::from_le_bytes(cursor.array()?))),
-            Kind::Sfixed64 => integer(i64::from_le_bytes(cursor.array()?)),
-            Kind::Double => Capture::Double(f64::from_le_bytes(cursor.array()?)),
-            Kind::Text | Kind::Bytes => {
-                let len = cursor.varint()?;
-                let Span { start, end } = cursor.span(len)?;
-                if kind == Kind::Text && simdutf8::basic::from_utf8(cursor.bytes_of(Span { start, end })).is_err() {
-                    return Err(ReadError { at: start, what: "a string that is no UTF-8" });
-                }
-                Capture::Plain(start, end)
-            }
-            Kind::Message(_) | Kind::Group(_) => unreachable!("messages are no scalars"),
-        })
     }
 
     /// Seconds and nanoseconds of a `google.protobuf.Timestamp`. One that occurs again adds to what was there before.
@@ -243,7 +210,7 @@ impl<'w> Scan<'w> {
                         self.message(&mut entry.message()?, place, None).map(|()| Capture::Container)?
                     }
                 }
-                kind => self.scalar(entry, kind)?,
+                kind => read_single(self.messages, entry, kind)?,
             };
             self.set(Some(child), capture);
         }
@@ -289,16 +256,50 @@ impl<'w> Scan<'w> {
     }
 }
 
+/// A value that is no message.
+pub(super) fn read_single(messages: &Messages, cursor: &mut Cursor<'_>, kind: Kind) -> Result<Capture, ReadError> {
+    let integer = |value: i64| Capture::Integer(i128::from(value));
+    let sign = |value: u64| (value >> 1).cast_signed() ^ -(value & 1).cast_signed();
+    Ok(match kind {
+        Kind::Int32 => integer(i64::from(low(cursor.varint()?).cast_signed())),
+        Kind::Int64 => integer(cursor.varint()?.cast_signed()),
+        Kind::Uint32 => integer(i64::from(low(cursor.varint()?))),
+        Kind::Uint64 => Capture::Integer(i128::from(cursor.varint()?)),
+        Kind::Sint32 => integer(sign(u64::from(low(cursor.varint()?)))),
+        Kind::Sint64 => integer(sign(cursor.varint()?)),
+        Kind::Bool => Capture::Bool(cursor.varint()? != 0),
+        Kind::Enum(index) => {
+            let number = low(cursor.varint()?).cast_signed();
+            messages.symbol(index, number).map_or_else(|| integer(i64::from(number)), Capture::Symbol)
+        }
+        Kind::Fixed32 => integer(i64::from(u32::from_le_bytes(cursor.array()?))),
+        Kind::Sfixed32 => integer(i64::from(i32::from_le_bytes(cursor.array()?))),
+        Kind::Float => Capture::Single(f32::from_le_bytes(cursor.array()?)),
+        Kind::Fixed64 => Capture::Integer(i128::from(u64::from_le_bytes(cursor.array()?))),
+        Kind::Sfixed64 => integer(i64::from_le_bytes(cursor.array()?)),
+        Kind::Double => Capture::Double(f64::from_le_bytes(cursor.array()?)),
+        Kind::Text | Kind::Bytes => {
+            let len = cursor.varint()?;
+            let Span { start, end } = cursor.span(len)?;
+            if kind == Kind::Text && simdutf8::basic::from_utf8(cursor.bytes_of(Span { start, end })).is_err() {
+                return Err(ReadError { at: start, what: "a string that is no UTF-8" });
+            }
+            Capture::Plain(start, end)
+        }
+        Kind::Message(_) | Kind::Group(_) => unreachable!("messages are no scalars"),
+    })
+}
+
 impl<'v> Cursor<'v> {
     /// A message with its length in front.
-    fn message(&mut self) -> Result<Self, ReadError> {
+    pub(super) fn message(&mut self) -> Result<Self, ReadError> {
         let len = self.varint()?;
         let span = self.span(len)?;
         Ok(self.within(span))
     }
 }
 
-fn wire_of(kind: Kind) -> u32 {
+pub(super) fn wire_of(kind: Kind) -> u32 {
     match kind {
         Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 | Kind::Sint32 | Kind::Sint64 => VARINT,
         Kind::Bool | Kind::Enum(_) => VARINT,
@@ -310,6 +311,6 @@ fn wire_of(kind: Kind) -> u32 {
 }
 
 /// The low 32 bits, as the official libraries take them of a longer number.
-fn low(value: u64) -> u32 {
+pub(super) fn low(value: u64) -> u32 {
     u32::try_from(value & u64::from(u32::MAX)).expect("32 bits fit")
 }

@@ -9,14 +9,17 @@ use std::collections::BTreeMap;
 mod tokens;
 
 use self::tokens::{Token, Tokens};
+use crate::input::Step;
 
 /// Everything that is declared in a file and in those that it includes.
 #[derive(Default)]
 pub(crate) struct Idl {
     structs: Vec<Vec<Field>>,
     enums: Vec<BTreeMap<i32, usize>>,
-    /// What the values of maps are.
-    maps: Vec<Declared>,
+    /// What keys and values of maps are.
+    maps: Vec<(Declared, Declared)>,
+    /// What the items of lists and sets are.
+    lists: Vec<Declared>,
     /// Names of structs of the file itself, in its order.
     own: Vec<String>,
     /// By full name: `file.Name`, those of the main file without a file.
@@ -28,13 +31,28 @@ pub(crate) struct Idl {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct StructId(usize);
 
-/// What a type is, as far as fields can be found in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Declared {
     Unknown,
+    Base(Base),
     Struct(StructId),
     Enum(usize),
     Map(usize),
+    /// Or a set.
+    List(usize),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Base {
+    Bool,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Double,
+    String,
+    Binary,
+    Uuid,
 }
 
 #[derive(Debug)]
@@ -47,12 +65,18 @@ pub(crate) struct Field {
 /// A type as it is written.
 enum Written {
     Named(String),
-    Map(Box<Written>),
+    Base(Base),
+    Map(Box<(Written, Written)>),
+    /// Or a set.
+    List(Box<Written>),
     Other,
 }
 
-/// Id, name and type of each field of a struct.
-type WrittenFields = Vec<(i16, String, Written)>;
+struct WrittenField {
+    id: i16,
+    name: String,
+    written: Written,
+}
 
 /// What a file declares, names not resolved.
 #[derive(Default)]
@@ -60,11 +84,20 @@ struct File {
     includes: Vec<String>,
     typedefs: Vec<(String, Written)>,
     enums: Vec<(String, Vec<(String, i32)>)>,
-    structs: Vec<(String, WrittenFields)>,
+    structs: Vec<(String, Vec<WrittenField>)>,
 }
 
 /// Typedefs of typedefs that are followed.
 const TYPEDEFS_MAX: u32 = 64;
+
+// === impl Declared ===
+
+impl Declared {
+    /// The enum that it is, beside the IDL that has its names.
+    pub(crate) fn as_enum(self, idl: &Idl) -> Option<(&Idl, usize)> {
+        if let Self::Enum(index) = self { Some((idl, index)) } else { None }
+    }
+}
 
 // === impl Idl ===
 
@@ -109,8 +142,13 @@ impl Idl {
         self.structs[id.0].iter().find(|it| it.id == field)
     }
 
-    pub(crate) fn value_of(&self, map: usize) -> Declared {
+    /// Key and value.
+    pub(crate) fn map(&self, map: usize) -> (Declared, Declared) {
         self.maps[map]
+    }
+
+    pub(crate) fn item_of(&self, list: usize) -> Declared {
+        self.lists[list]
     }
 
     /// The name of an enum's number, as a symbol.
@@ -119,17 +157,18 @@ impl Idl {
     }
 
     /// Whether the struct can have a field at `path`.
-    pub(crate) fn has(&self, id: StructId, path: &[&str]) -> bool {
-        let [name, rest @ ..] = path else { return true };
-        let field = self.structs[id.0].iter().find(|it| *it.name == **name);
+    pub(crate) fn has(&self, id: StructId, path: &[Step<'_>]) -> bool {
+        let [step, rest @ ..] = path else { return true };
+        let field = self.structs[id.0].iter().find(|it| step.is_name(&it.name));
         field.is_some_and(|field| self.has_below(field.declared, rest))
     }
 
-    fn has_below(&self, declared: Declared, path: &[&str]) -> bool {
+    fn has_below(&self, declared: Declared, path: &[Step<'_>]) -> bool {
         match (declared, path) {
             (_, []) => true,
             (Declared::Struct(id), _) => self.has(id, path),
-            (Declared::Map(map), [_, rest @ ..]) => self.has_below(self.maps[map], rest),
+            (Declared::Map(map), [_, rest @ ..]) => self.has_below(self.maps[map].1, rest),
+            (Declared::List(list), [Step::Item, rest @ ..]) => self.has_below(self.lists[list], rest),
             _ => false,
         }
     }
@@ -154,9 +193,9 @@ impl Idl {
     fn define(&mut self, path: &str, file: &File, files: &BTreeMap<String, File>) -> Result<(), String> {
         for (name, fields) in &file.structs {
             let mut defined = Vec::new();
-            for (id, field, written) in fields {
+            for WrittenField { id, name, written } in fields {
                 let declared = self.resolve(written, path, files, 0)?;
-                defined.push(Field { id: *id, name: field.as_str().into(), declared });
+                defined.push(Field { id: *id, name: name.as_str().into(), declared });
             }
             if let Declared::Struct(id) = self.names[&full_name(path, name)] {
                 self.structs[id.0] = defined;
@@ -174,10 +213,17 @@ impl Idl {
     ) -> Result<Declared, String> {
         let name = match written {
             Written::Other => return Ok(Declared::Unknown),
-            Written::Map(value) => {
-                let value = self.resolve(value, path, files, typedefs)?;
-                self.maps.push(value);
+            Written::Base(base) => return Ok(Declared::Base(*base)),
+            Written::Map(pair) => {
+                let key = self.resolve(&pair.0, path, files, typedefs)?;
+                let value = self.resolve(&pair.1, path, files, typedefs)?;
+                self.maps.push((key, value));
                 return Ok(Declared::Map(self.maps.len() - 1));
+            }
+            Written::List(item) => {
+                let item = self.resolve(item, path, files, typedefs)?;
+                self.lists.push(item);
+                return Ok(Declared::List(self.lists.len() - 1));
             }
             Written::Named(name) => name,
         };
@@ -255,7 +301,9 @@ impl File {
                     file.typedefs.push((tokens.word()?, written));
                 }
                 "enum" => file.enums.push((tokens.word()?, enum_values(&mut tokens)?)),
-                "struct" | "union" | "exception" => file.structs.push((tokens.word()?, fields(&mut tokens)?)),
+                "struct" | "union" | "exception" => {
+                    file.structs.push((tokens.word()?, written_fields(&mut tokens)?));
+                }
                 "service" | "senum" => {
                     while !tokens.next_is('{') {
                         tokens.next()?;
@@ -288,7 +336,7 @@ fn enum_values(tokens: &mut Tokens<'_>) -> Result<Vec<(String, i32)>, String> {
     Ok(values)
 }
 
-fn fields(tokens: &mut Tokens<'_>) -> Result<WrittenFields, String> {
+fn written_fields(tokens: &mut Tokens<'_>) -> Result<Vec<WrittenField>, String> {
     let mut fields = Vec::new();
     // fields without an id get negative ones, as the compiler does
     let mut implicit = 0;
@@ -321,7 +369,7 @@ fn fields(tokens: &mut Tokens<'_>) -> Result<WrittenFields, String> {
         }
         tokens.skip_annotations()?;
         tokens.skip_separator();
-        fields.push((id, name, written));
+        fields.push(WrittenField { id, name, written });
     }
     Ok(fields)
 }
@@ -335,17 +383,27 @@ fn written_type(tokens: &mut Tokens<'_>) -> Result<Written, String> {
                 tokens.literal()?;
             }
             tokens.expect('<')?;
-            let mut inner = written_type(tokens)?;
-            if name == "map" {
-                tokens.expect(',')?;
-                inner = Written::Map(Box::new(written_type(tokens)?));
-            }
+            let inner = written_type(tokens)?;
+            let written = match name.as_str() {
+                "map" => {
+                    tokens.expect(',')?;
+                    Written::Map(Box::new((inner, written_type(tokens)?)))
+                }
+                _ => Written::List(Box::new(inner)),
+            };
             tokens.expect('>')?;
-            if name == "map" { inner } else { Written::Other }
+            written
         }
-        "bool" | "byte" | "i8" | "i16" | "i32" | "i64" | "double" | "string" | "binary" | "slist" | "uuid" | "void" => {
-            Written::Other
-        }
+        "bool" => Written::Base(Base::Bool),
+        "byte" | "i8" => Written::Base(Base::Int8),
+        "i16" => Written::Base(Base::Int16),
+        "i32" => Written::Base(Base::Int32),
+        "i64" => Written::Base(Base::Int64),
+        "double" => Written::Base(Base::Double),
+        "string" => Written::Base(Base::String),
+        "binary" => Written::Base(Base::Binary),
+        "uuid" => Written::Base(Base::Uuid),
+        "slist" | "void" => Written::Other,
         _ => Written::Named(name),
     };
     tokens.skip_annotations()?;

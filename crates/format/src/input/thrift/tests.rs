@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use secor_core::shape::{InputFormat, Schema};
 
 use super::super::schema_files::load;
-use super::super::tests::{fault, find, reader};
+use super::super::tests::{fault, find, reader, steps};
 use super::*;
 use crate::input::Reader;
 
@@ -80,7 +80,7 @@ fn an_idl_is_read_with_its_includes() {
         (&["1"], false),
         (&["ts", "x"], false),
     ] {
-        assert_eq!(reader.objection(path).is_none(), is_there, "{path:?}");
+        assert_eq!(reader.objection(&steps(path)).is_none(), is_there, "{path:?}");
     }
 }
 
@@ -98,9 +98,9 @@ fn includes_of_includes_are_found_from_where_they_are() {
     let files: Vec<_> = schema.includes.keys().map(String::as_str).collect();
     assert_eq!(files, ["a.thrift", "b/b.thrift", "b/d.thrift", "c.thrift"]);
     let reader = reader(&Input { format: InputFormat::Thrift, schemas: vec![schema], ..Input::default() });
-    assert!(reader.objection(&["b", "c", "ts"]).is_none());
-    assert!(reader.objection(&["b", "c", "a", "b", "d"]).is_none());
-    assert!(reader.objection(&["b", "d", "ts"]).is_some());
+    assert!(reader.objection(&steps(&["b", "c", "ts"])).is_none());
+    assert!(reader.objection(&steps(&["b", "c", "a", "b", "d"])).is_none());
+    assert!(reader.objection(&steps(&["b", "d", "ts"])).is_some());
 }
 
 #[test]
