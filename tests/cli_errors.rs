@@ -72,6 +72,26 @@ fn mistakes_in_the_configuration() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
 }
 
+/// Goal: what `secor columns` prints can be put into a configuration, as it was into that of the example.
+#[test]
+fn printed_columns_are_those_of_the_example() {
+    let secor = Secor::new(|_| BASE.to_owned());
+    let folder = repository().join("examples");
+    let path = |name: &str| folder.join(name).to_str().expect("our names are text").to_owned();
+    let said = secor.run(&["columns", "--avro", &path("schemas/click-21.avsc")]).expect_code(0);
+    assert_eq!(said.stderr, "");
+    let example = fs::read_to_string(folder.join("avro-columns.toml")).expect("it is there");
+    assert!(example.contains(&format!("schema = \"\"\"\n{}\"\"\"", said.stdout)), "{}", said.stdout);
+
+    let said = secor.run(&["columns", "--protobuf", &path("schemas/click.proto"), "--message", "acme.Click"]);
+    assert_eq!(said.expect_code(0).stdout, "struct<\n  at: timestamp,\n  url: string,\n  color: string\n>\n");
+    let idl = secor.folder().join("tree.thrift");
+    fs::write(&idl, "struct Tree { 1: i64 id, 2: list<Tree> branches }").expect("the folder is ours");
+    let said = secor.run(&["columns", "--thrift", idl.to_str().expect("our names are text")]).expect_code(0);
+    assert_eq!(said.stdout, "struct<\n  id: bigint\n>\n");
+    assert!(said.stderr.starts_with("secor: left out `branches`: it holds itself\nhint: "), "{}", said.stderr);
+}
+
 #[test]
 fn all_mistakes_are_printed_in_one_run() {
     let secor = Secor::new(|_| BASE.replace("group", "gruop").replace("file:///tmp", "ftp://bucket"));
@@ -234,6 +254,8 @@ fn command_line() -> Vec<(&'static str, &'static [&'static str])> {
         ("option-unknown", &["check", "--ofline"]),
         ("config-unnamed", &["check"]),
         ("config-missing", &["check", "--config", "nowhere.toml"]),
+        ("columns-of-nothing", &["columns"]),
+        ("columns-no-schema", &["columns", "--avro", "secor.toml"]),
         ("selftest-unasked", &["selftest", "--config", "secor.toml"]),
         ("selftest-topic-taken", &["selftest", "--config", "secor.toml", "--topic", "clicks"]),
     ]

@@ -11,8 +11,8 @@ pub(crate) mod cursor;
 mod framing;
 mod registered;
 pub(crate) mod avro;
-mod protobuf;
-mod thrift;
+pub(crate) mod protobuf;
+pub(crate) mod thrift;
 mod msgpack;
 mod pattern;
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod java_time;
 pub mod input;
 mod partitions;
 mod columns;
+pub mod notation;
 mod resolve;
 pub mod compress;
 pub mod encode;

@@ -6,9 +6,9 @@
 use super::types::{Field, Kind, Timestamp};
 
 /// Deepest nesting of types.
-const DEPTH_MAX: u32 = 32;
+pub(crate) const DEPTH_MAX: u32 = 32;
 /// Columns with all that is within them.
-const FIELDS_MAX: usize = 10_000;
+pub(crate) const FIELDS_MAX: usize = 10_000;
 
 /// Most digits of a decimal.
 const PRECISION_MAX: u8 = 38;
@@ -32,6 +32,43 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Field>, String> {
     };
     parser.skip_space();
     if parser.at == text.len() { Ok(fields) } else { Err(parser.error("the end")) }
+}
+
+/// The columns as [`parse`] reads them, over several lines.
+pub(crate) fn print(fields: &[Field]) -> String {
+    let mut text = String::new();
+    push_struct(&mut text, fields, 0);
+    text
+}
+
+fn push_struct(text: &mut String, fields: &[Field], indent: usize) {
+    text.push_str("struct<\n");
+    for (index, field) in fields.iter().enumerate() {
+        let is_word = field.name.chars().all(|c| c.is_alphanumeric() || c == '_');
+        let name = if is_word { field.name.to_string() } else { format!("`{}`", field.name.replace('`', "``")) };
+        text.push_str(&format!("{:width$}{name}: ", "", width = indent + 2));
+        push_kind(text, &field.kind, indent + 2);
+        text.push_str(if field.required { " not null" } else { "" });
+        text.push_str(if index + 1 < fields.len() { ",\n" } else { "\n" });
+    }
+    text.push_str(&format!("{:indent$}>", ""));
+}
+
+fn push_kind(text: &mut String, kind: &Kind, indent: usize) {
+    match kind {
+        Kind::Struct(fields) => push_struct(text, fields, indent),
+        Kind::List(element) => {
+            text.push_str("array<");
+            push_kind(text, &element.kind, indent);
+            text.push('>');
+        }
+        Kind::Map(value) => {
+            text.push_str("map<string, ");
+            push_kind(text, &value.kind, indent);
+            text.push('>');
+        }
+        single => text.push_str(&single.to_string()),
+    }
 }
 
 struct Parser<'t> {

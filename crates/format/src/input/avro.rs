@@ -8,7 +8,7 @@
 
 mod canonical;
 mod datum;
-mod inline;
+pub(crate) mod inline;
 mod types;
 mod walk;
 

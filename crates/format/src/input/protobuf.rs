@@ -8,7 +8,7 @@
 //!
 //! Without a schema every field is unknown: fields go by their numbers, numbers count as unsigned.
 
-mod schema;
+pub(crate) mod schema;
 mod wire;
 mod walk;
 

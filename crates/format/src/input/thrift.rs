@@ -7,7 +7,7 @@
 
 mod binary;
 mod compact;
-mod idl;
+pub(crate) mod idl;
 mod walk;
 
 use secor_core::shape::{Input, MessageFraming, ThriftProtocol};

@@ -21,16 +21,23 @@ use crate::files::shape;
 use crate::values::{json as json_input, output, record, through_a_file};
 
 #[derive(Deserialize)]
-struct Case {
-    input: Input,
+pub struct Case {
+    pub input: Input,
     value: String,
 }
 
-/// The case at `index` of a file that `testdata/inputs/inputs.py` wrote, as columns.
+/// The case at `index` of a file that `testdata/inputs/inputs.py` wrote, and its value.
+pub fn case(cases: &str, index: usize) -> (Case, Vec<u8>) {
+    let mut cases: Vec<Case> = serde_json::from_str(cases).expect("cases");
+    let case = cases.swap_remove(index);
+    let value = BASE64_STANDARD.decode(&case.value).expect("base64");
+    (case, value)
+}
+
+/// The same, as columns.
 fn foreign(cases: &str, index: usize, schema: &str) -> Value {
-    let cases: Vec<Case> = serde_json::from_str(cases).expect("cases");
-    let value = BASE64_STANDARD.decode(&cases[index].value).expect("base64");
-    let printed = through_a_file(cases[index].input.clone(), schema, &[Some(&value)]);
+    let (case, value) = case(cases, index);
+    let printed = through_a_file(case.input, schema, &[Some(&value)]);
     serde_json::from_str(&printed[0]).expect("JSON")
 }
 
@@ -51,17 +58,12 @@ fn with_schema(format: InputFormat, name: &str, text: &str, message: Option<&str
 fn messagepack_of_python_fills_lists_and_maps() {
     let cases = include_str!("../../testdata/inputs/msgpack.json");
     let schema = "neg int, raw binary, meta map<string,int>, list array<bigint>, `3` string, none array<int>";
-    let bad = row(&Input { format: InputFormat::MessagePack, ..Input::default() }, schema, &packed(cases, 0));
+    let bad = row(&Input { format: InputFormat::MessagePack, ..Input::default() }, schema, &case(cases, 0).1);
     assert_eq!(bad.unwrap_err(), "column_mismatch: column `meta.value`: an object or a list does not fit int");
     let schema = "neg int, raw binary, meta struct<ts:int,`5`:map<string,string>,bin:int>, `3` string, none array<int>";
     let expected =
         json!({"neg": -7, "raw": "//4=", "meta": {"ts": 1, "5": {"deep": "x"}, "bin": 9}, "3": "three", "none": null});
     assert_eq!(foreign(cases, 0, schema), expected);
-}
-
-fn packed(cases: &str, index: usize) -> Vec<u8> {
-    let cases: Vec<Case> = serde_json::from_str(cases).expect("cases");
-    BASE64_STANDARD.decode(&cases[index].value).expect("base64")
 }
 
 #[test]
@@ -208,11 +210,10 @@ proptest! {
     }
 
     #[test]
-    fn damaged_thrift_is_bad_or_has_a_row(case in prop::sample::select(vec![0usize, 1, 9, 10]), flips in flips()) {
-        let cases: Vec<Case> = serde_json::from_str(include_str!("../../testdata/inputs/thrift.json")).expect("cases");
-        let bytes = BASE64_STANDARD.decode(&cases[case].value).expect("base64");
-        let schema = if case % 9 == 0 { THRIFT } else { THRIFT_BY_ID };
-        let _ = row(&cases[case].input, schema, &damaged(bytes, &flips));
+    fn damaged_thrift_is_bad_or_has_a_row(index in prop::sample::select(vec![0usize, 1, 9, 10]), flips in flips()) {
+        let (Case { input, .. }, bytes) = case(include_str!("../../testdata/inputs/thrift.json"), index);
+        let schema = if index % 9 == 0 { THRIFT } else { THRIFT_BY_ID };
+        let _ = row(&input, schema, &damaged(bytes, &flips));
     }
 }
 

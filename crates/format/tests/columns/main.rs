@@ -5,6 +5,7 @@
 
 mod files;
 mod inputs;
+mod notation;
 mod orc;
 mod parquet;
 mod values;

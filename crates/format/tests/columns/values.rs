@@ -31,7 +31,7 @@ pub fn output(schema: &str) -> Output {
     output_of(OutputFormat::Parquet, schema)
 }
 
-fn output_of(format: OutputFormat, schema: &str) -> Output {
+pub fn output_of(format: OutputFormat, schema: &str) -> Output {
     Output { format, compression: Compression::Snappy, schema: Some(schema.to_owned()), ..Output::default() }
 }
 

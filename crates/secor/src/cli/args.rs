@@ -219,6 +219,43 @@ pub struct LedgerListArgs {
     pub json: bool,
 }
 
+/// Print the columns of a schema, as `output.schema` takes them
+///
+/// For files of columns, `parquet` and `orc`. What is printed fits all values of the schema: look at it, and put it into the
+/// configuration. What no column can hold is left out, and named on standard error.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+Examples:
+  secor columns --avro click.avsc
+  secor columns --protobuf click.proto --message acme.Click
+  secor columns --thrift click.thrift --message Click
+  secor columns --id 17 --config secor.toml            # of the registry in [schemas.registry]")]
+pub struct ColumnsArgs {
+    #[command(flatten)]
+    pub source: SchemaSource,
+    /// The Protobuf message or the Thrift struct, where the schema has several
+    #[arg(long, value_name = "NAME", conflicts_with = "avro")]
+    pub message: Option<String>,
+}
+
+/// Where a schema is.
+#[derive(Clone, Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct SchemaSource {
+    /// An Avro schema
+    #[arg(long, value_name = "FILE")]
+    pub avro: Option<PathBuf>,
+    /// A .proto file, with what it imports beside it, or a descriptor set
+    #[arg(long, value_name = "FILE")]
+    pub protobuf: Option<PathBuf>,
+    /// A Thrift IDL, with what it includes beside it
+    #[arg(long, value_name = "FILE")]
+    pub thrift: Option<PathBuf>,
+    /// The schema of this id in the registry of the configuration
+    #[arg(long, value_name = "ID")]
+    pub id: Option<u32>,
+}
+
 /// Write the index beside every `.lzo` file, so that Hadoop can split it
 ///
 /// Indexes are made from the stored files, as hadoop-lzo's LzoIndexer makes them; those that are there are left alone.

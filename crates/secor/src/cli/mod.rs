@@ -11,6 +11,7 @@ pub mod args;
 mod cat;
 mod check;
 mod child;
+mod columns;
 mod completions;
 mod confirm;
 mod demo;
@@ -38,8 +39,8 @@ use tracing_subscriber::EnvFilter;
 use crate::config::Config;
 
 use self::args::{
-    CatArgs, CheckArgs, CompletionsArgs, DemoArgs, Global, LedgerArgs, LocateArgs, LogFormat, LzoIndexArgs,
-    RecoverArgs, RunArgs, SelftestArgs, VerifyArgs,
+    CatArgs, CheckArgs, ColumnsArgs, CompletionsArgs, DemoArgs, Global, LedgerArgs, LocateArgs, LogFormat,
+    LzoIndexArgs, RecoverArgs, RunArgs, SelftestArgs, VerifyArgs,
 };
 pub use self::errors::{Class, CliError};
 
@@ -72,6 +73,7 @@ pub enum Command {
     Verify(VerifyArgs),
     Cat(CatArgs),
     Locate(LocateArgs),
+    Columns(ColumnsArgs),
     Ledger(LedgerArgs),
     LzoIndex(LzoIndexArgs),
     Recover(RecoverArgs),
@@ -106,6 +108,7 @@ fn dispatch(cli: &Cli, out: &mut dyn Write) -> Result<(), CliError> {
         Command::Verify(args) => runtime()?.block_on(verify::run(args, &config()?, out)),
         Command::Cat(args) => runtime()?.block_on(cat::run(args, &config()?, out)),
         Command::Locate(args) => runtime()?.block_on(locate::run(args, &config()?, out)),
+        Command::Columns(args) => runtime()?.block_on(columns::run(args, config, out)),
         Command::Ledger(args) => runtime()?.block_on(ledger::run(args, &config()?, out)),
         Command::LzoIndex(args) => runtime()?.block_on(lzo_index::run(args, &config()?, out)),
         Command::Recover(args) => runtime()?.block_on(recover::run(args, config()?, out)),
@@ -179,6 +182,7 @@ impl Command {
             | Self::Verify(_)
             | Self::Cat(_)
             | Self::Locate(_)
+            | Self::Columns(_)
             | Self::Ledger(_)
             | Self::LzoIndex(_)
             | Self::Recover(_)

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 const DEPTH_MAX: u32 = 120;
 
 /// The schema `text` with all that it takes from `references`.
-pub(super) fn inline(text: &str, references: &BTreeMap<String, String>) -> Result<String, String> {
+pub(crate) fn inline(text: &str, references: &BTreeMap<String, String>) -> Result<String, String> {
     let mut definitions = Definitions::default();
     for (name, reference) in references {
         let reference = parse(reference).map_err(|why| format!("reference `{name}`: {why}"))?;

@@ -12,8 +12,8 @@ use crate::input::Step;
 #[derive(Default)]
 pub(crate) struct Types {
     kinds: Vec<Kind>,
-    /// Digits behind the point of decimals, for who prints them.
-    scales: BTreeMap<TypeId, u8>,
+    /// Digits of decimals in all, and those behind the point: for who prints them.
+    digits: BTreeMap<TypeId, (usize, u8)>,
     /// Of every enum, one behind the other.
     pub symbols: Vec<Box<str>>,
 }
@@ -71,7 +71,12 @@ impl Types {
 
     /// Digits behind the point, if the type is a decimal of no more than 255.
     pub(crate) fn scale(&self, id: TypeId) -> Option<u8> {
-        self.scales.get(&id).copied()
+        self.digits.get(&id).map(|(_, scale)| *scale)
+    }
+
+    /// Digits in all, of the same.
+    pub(crate) fn precision(&self, id: TypeId) -> Option<usize> {
+        self.digits.get(&id).map(|(precision, _)| *precision)
     }
 
     /// Whether every value of the type takes no bytes.
@@ -149,7 +154,7 @@ impl Builder<'_> {
                     InnerDecimalSchema::Fixed(fixed) => self.fixed(&fixed.name, fixed.size, namespace)?,
                 };
                 if let Ok(scale) = u8::try_from(decimal.scale) {
-                    self.types.scales.insert(id, scale);
+                    self.types.digits.insert(id, (decimal.precision, scale));
                 }
                 return Ok(id);
             }

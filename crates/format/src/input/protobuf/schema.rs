@@ -156,6 +156,11 @@ impl Message {
         Some(&self.fields[at])
     }
 
+    /// By their numbers.
+    pub(crate) fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
     pub(crate) fn in_oneof(&self, oneof: usize) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(move |field| field.oneof == Some(oneof))
     }

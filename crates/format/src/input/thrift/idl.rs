@@ -142,6 +142,10 @@ impl Idl {
         self.structs[id.0].iter().find(|it| it.id == field)
     }
 
+    pub(crate) fn fields(&self, id: StructId) -> &[Field] {
+        &self.structs[id.0]
+    }
+
     /// Key and value.
     pub(crate) fn map(&self, map: usize) -> (Declared, Declared) {
         self.maps[map]
