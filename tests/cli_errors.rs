@@ -5,10 +5,10 @@
 
 mod harness;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 
-use harness::{Finished, Kafka, S3, Secor, Swift, repository};
+use harness::{Kafka, S3, Secor, Swift, complaint, errors_page, expect_mistake, fits, repository};
 
 /// A configuration that is right, but for its broker, which nobody asks offline.
 const BASE: &str = r#"[kafka]
@@ -25,13 +25,6 @@ topics = ["clicks"]
 const OFFLINE: &[&str] = &["check", "--offline", "--config", "secor.toml"];
 const ONLINE: &[&str] = &["check", "--config", "secor.toml"];
 
-/// One row of the page.
-struct Row {
-    message: String,
-    hint: String,
-    exit: i32,
-}
-
 #[test]
 fn the_page_and_the_tests_name_the_same_mistakes() {
     let mut tested: BTreeSet<String> = command_line().into_iter().map(|(id, _)| id.to_owned()).collect();
@@ -42,7 +35,7 @@ fn the_page_and_the_tests_name_the_same_mistakes() {
         let marks = text.lines().filter_map(|line| line.trim().strip_prefix("// mistake: "));
         tested.extend(marks.map(str::to_owned));
     }
-    let rows: BTreeSet<String> = page().into_keys().collect();
+    let rows: BTreeSet<String> = errors_page().into_keys().collect();
     assert!(rows.len() >= 25, "{} rows", rows.len());
     assert_eq!(rows.difference(&tested).collect::<Vec<_>>(), Vec::<&String>::new(), "rows that nothing tests");
     assert_eq!(tested.difference(&rows).collect::<Vec<_>>(), Vec::<&String>::new(), "tests without a row");
@@ -111,13 +104,13 @@ fn mistakes_about_folders_and_brokers() {
     let at = |path: &std::path::Path| BASE.replace("file:///tmp", &format!("file://{}", path.display()));
 
     secor.configure(&at(&folder));
-    expect("folder-missing", &secor.run(ONLINE));
+    expect_mistake("folder-missing", &secor.run(ONLINE));
     fs::create_dir(&folder).unwrap();
-    expect("broker-down", &secor.run(ONLINE));
+    expect_mistake("broker-down", &secor.run(ONLINE));
     secor.configure(&format!("{}\n[staging]\npath = \"/proc/secor\"\n", at(&folder)));
-    expect("staging-unwritable", &secor.run(ONLINE));
+    expect_mistake("staging-unwritable", &secor.run(ONLINE));
     secor.configure(&at(&secor.config_file()));
-    expect("folder-is-a-file", &secor.run(ONLINE));
+    expect_mistake("folder-is-a-file", &secor.run(ONLINE));
 }
 
 // mistake: bucket-missing
@@ -139,14 +132,14 @@ fn mistakes_about_s3() {
     assert!(said.stdout.contains("`s3-mistakes`: 1 partitions"), "{}", said.stdout);
 
     secor.configure(&config.replace(&format!("s3://{}/", s3.bucket), "s3://no-such-bucket/"));
-    expect("bucket-missing", &secor.run(ONLINE));
+    expect_mistake("bucket-missing", &secor.run(ONLINE));
     secor.configure(&config.replace(s3.secret_access_key, "not-the-secret"));
     let said = secor.run(ONLINE);
-    expect("secret-wrong", &said);
+    expect_mistake("secret-wrong", &said);
     assert!(!format!("{}{}", said.stdout, said.stderr).contains("not-the-secret"), "the secret is printed");
     secor.set_env("RUST_LOG", "off");
     secor.configure(&config.replace(&s3.endpoint(), "http://127.0.0.1:9"));
-    expect("endpoint-unreachable", &secor.run(ONLINE));
+    expect_mistake("endpoint-unreachable", &secor.run(ONLINE));
 }
 
 // mistake: swift-ledger
@@ -161,10 +154,10 @@ fn mistakes_about_swift() {
         swift.config("cli-errors")
     );
     let secor = Secor::new(|_| config.clone());
-    expect("swift-ledger", &secor.run(ONLINE));
+    expect_mistake("swift-ledger", &secor.run(ONLINE));
     secor.configure(&config.replace(swift.key, "not-the-key"));
     // `check` has nothing to ask of a store that it refuses; what reads the archive logs in
-    expect("swift-key-wrong", &secor.run(&["verify", "--config", "secor.toml"]));
+    expect_mistake("swift-key-wrong", &secor.run(&["verify", "--config", "secor.toml"]));
 }
 
 // mistake: topic-unknown
@@ -175,7 +168,7 @@ fn mistakes_about_topics() {
         let base = BASE.replace("127.0.0.1:9", kafka.bootstrap()).replace("clicks", "nothing-here");
         base.replace("file:///tmp", &format!("file://{}", folder.display()))
     });
-    expect("topic-unknown", &secor.run(ONLINE));
+    expect_mistake("topic-unknown", &secor.run(ONLINE));
 }
 
 // mistake: login-refused
@@ -202,7 +195,7 @@ fn mistakes_about_the_login() {
     secor.run(ONLINE).expect_code(0);
     secor.configure(&config(secor.folder(), "wrong-password"));
     let said = secor.run(ONLINE);
-    expect("login-refused", &said);
+    expect_mistake("login-refused", &said);
     assert!(!format!("{}{}", said.stdout, said.stderr).contains("wrong-password"), "the password is printed");
 }
 
@@ -214,7 +207,7 @@ fn tls_needs_a_binary_that_has_it() {
     if cfg!(feature = "full") {
         said.expect_code(0);
     } else {
-        expect("tls-not-built", &said);
+        expect_mistake("tls-not-built", &said);
     }
 }
 
@@ -372,65 +365,6 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("flush-unlimited", archive("flush = {}")),
         ("flush-unreachable", archive("flush = { max_bytes = \"1TB\" }")),
     ]
-}
-
-#[track_caller]
-fn expect(id: &str, said: &Finished) {
-    if let Some(complaint) = complaint(id, said) {
-        panic!("{complaint}");
-    }
-}
-
-/// What differs between the row of `id` and what was said, if anything.
-fn complaint(id: &str, said: &Finished) -> Option<String> {
-    let rows = page();
-    let row = rows.get(id).unwrap_or_else(|| panic!("docs/errors.md has no row `{id}`"));
-    let mut lines = said.stderr.lines();
-    let has_message = lines.any(|line| fits(&row.message, line));
-    let has_hint = lines.next().is_some_and(|line| fits(&format!("hint: {}", row.hint), line));
-    let right = has_message && has_hint && said.code == row.exit;
-    (!right).then(|| {
-        format!(
-            "`{id}`: wanted exit {}\n{}\nhint: {}\ngot exit {}\n{}",
-            row.exit, row.message, row.hint, said.code, said.stderr
-        )
-    })
-}
-
-/// Does `line` consist of the parts of `pattern` between its `…`?
-fn fits(pattern: &str, line: &str) -> bool {
-    let mut parts = pattern.split('…');
-    let Some(mut rest) = line.strip_prefix(parts.next().unwrap_or_default()) else { return false };
-    for part in parts {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.is_empty() || pattern.ends_with('…')
-}
-
-/// The rows of `docs/errors.md` by id.
-fn page() -> BTreeMap<String, Row> {
-    let text = fs::read_to_string(repository().join("docs/errors.md")).expect("the page is there");
-    let mut rows = BTreeMap::new();
-    for line in text.lines().filter(|line| line.starts_with("| `")) {
-        let cells: Vec<&str> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let [id, _, message, hint, exit] = cells[..] else { panic!("not five cells: {line}") };
-        let inside = |cell: &str, mark: &str| cell.strip_prefix(mark)?.strip_suffix(mark).map(str::to_owned);
-        let code = |cell: &str| {
-            // Markdown doubles the mark around a text that holds one
-            inside(cell, "``").map(|text| text.trim().to_owned()).or_else(|| inside(cell, "`"))
-        };
-        let row = Row {
-            message: code(message).unwrap_or_else(|| panic!("message in backticks: {line}")),
-            hint: code(hint).unwrap_or_else(|| panic!("hint in backticks: {line}")),
-            exit: exit.parse().unwrap_or_else(|_| panic!("a number at the end: {line}")),
-        };
-        let id = code(id).expect("the line begins with it");
-        assert!(rows.insert(id.clone(), row).is_none(), "`{id}` twice");
-    }
-    rows
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! of its own and a database `archive`.
 
 use std::net::{Ipv4Addr, TcpStream};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -43,6 +44,15 @@ impl DatabaseServer {
     /// A streaming standby of a PostgreSQL server.
     pub fn standby_of(primary: &Self) -> Self {
         Self::start_with(Engine::Postgres, &[primary.port.to_string()])
+    }
+
+    /// A server that also speaks TLS, with the key and the certificate in this file.
+    pub fn start_with_tls(engine: Engine, certificate: &Path) -> Self {
+        let certificate = certificate.to_str().expect("an ordinary path").to_owned();
+        match engine {
+            Engine::Postgres => Self::start_with(engine, &["-".to_owned(), certificate]),
+            Engine::MariaDb => Self::start_with(engine, &[certificate]),
+        }
     }
 
     fn start_with(engine: Engine, more: &[String]) -> Self {

@@ -11,7 +11,7 @@ use rdkafka::producer::BaseRecord;
 
 use super::harness::{
     Admin, Archive, DatabaseServer, Engine, Gate, Hold, Kafka, PATIENCE, Process, Release, S3, Secor, Setup,
-    expect_verified, patient_kafka, python, watch,
+    expect_mistake, expect_verified, patient_kafka, python, watch,
 };
 
 const PARTITIONS: i32 = 4;
@@ -134,8 +134,7 @@ fn flights_are_archived_exactly_once_on_a_store_where_the_last_writer_wins() {
     let place = Place { endpoint: gate.endpoint(), ..Place::new("last_writer_wins", &s3, server.url()) };
     // mistake: ledger-not-founded
     let asked = place.secor(THROTTLE).run(&["run"]).expect_code(64);
-    assert!(asked.stderr.contains("does not create exclusively, so processes that start together"), "{}", asked.stderr);
-    assert!(asked.stderr.ends_with("hint: run `secor ledger init` once, before the first `secor run`\n"));
+    expect_mistake("ledger-not-founded", &asked);
     let init = place.secor("").run(&["ledger", "init"]).expect_code(0);
     assert!(init.stdout.contains("created"), "{}", init.stdout);
 

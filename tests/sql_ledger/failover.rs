@@ -7,7 +7,8 @@ use secor::config::Secret;
 use secor::sql::{Class, Database};
 
 use super::harness::{
-    DatabaseServer, Engine, Kafka, PATIENCE, S3, Secor, Setup, eventually, expect_verified, patient_kafka,
+    DatabaseServer, Engine, Kafka, PATIENCE, S3, Secor, Setup, eventually, expect_mistake, expect_verified,
+    patient_kafka,
 };
 
 fn secor(kafka: &Kafka, name: &str, ledger: &str, more: &str) -> Secor {
@@ -39,9 +40,10 @@ async fn a_standby_and_a_server_that_takes_no_writes_are_refused() {
     mariadb.ask("SET GLOBAL read_only = 0");
     kept.query("SELECT 1", &[]).await.unwrap();
 
+    patient_kafka().create_topic("standby", 1, &[]);
     // mistake: ledger-standby
     let check = secor(patient_kafka(), "standby", &standby.url(), "").run(&["check"]);
-    assert!(check.stderr.contains("is a standby or read-only"), "{}{}", check.stdout, check.stderr);
+    expect_mistake("ledger-standby", &check);
     assert!(!check.stderr.contains("lab-secret"));
 }
 
@@ -68,7 +70,7 @@ fn entries_that_a_failover_lost_are_noticed() {
     server.ask(&format!("DELETE FROM secor_ledger WHERE ledger_id IN {own}"));
     server.ask(&format!("DELETE FROM secor_ledgers WHERE ledger_id IN {own}"));
     let refused = secor.run_within(PATIENCE, &["run", "--until-end"]).expect_code(76);
-    assert!(refused.stderr.contains("does not hold the ledger"), "{}", refused.stderr);
+    expect_mistake("ledger-lost", &refused);
 }
 
 /// The database is away for a while: archiving waits, and goes on by itself.

@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::harness::{
-    Admin, DatabaseServer, Engine, PATIENCE, Process, S3, Secor, Setup, expect_verified, patient_kafka, watch,
+    Admin, DatabaseServer, Engine, PATIENCE, Process, S3, Secor, Setup, expect_mistake, expect_verified, patient_kafka,
+    watch,
 };
 
 const NAME: &str = "moved";
@@ -96,8 +97,7 @@ fn a_ledger_is_moved_to_a_database_and_back_under_running_processes() {
     Setup::new(patient_kafka(), S3::shared(), NAME).files().expect_each_once(all);
     expect_verified(&beside);
     // mistake: ledger-moved
-    let refused = database.run(&["run"]).expect_code(76);
-    assert!(refused.stderr.starts_with("secor: the ledger was moved to `s3://archive/moved"), "{}", refused.stderr);
+    expect_mistake("ledger-moved", &database.run(&["run"]));
 }
 
 /// What is asked and refused before anything is closed.

@@ -257,7 +257,7 @@ fn store_class(error: &StoreError) -> Class {
 fn sql_class(error: &SqlError) -> Class {
     match error.class {
         sql::Class::Unavailable | sql::Class::Standby => Class::Unavailable,
-        sql::Class::Denied | sql::Class::NoTable | sql::Class::Invalid => Class::Configuration,
+        sql::Class::Denied | sql::Class::Untrusted | sql::Class::NoTable | sql::Class::Invalid => Class::Configuration,
         sql::Class::Taken | sql::Class::NoParent => Class::Refused,
     }
 }

@@ -12,6 +12,8 @@
 mod feed;
 mod rows;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 pub use self::feed::Feeder;
 pub use self::rows::Synced;

@@ -58,6 +58,7 @@ macro_rules! fetch {
 
 impl Connection {
     pub(super) async fn postgres(url: &str) -> Result<Self, Error> {
+        choose_cryptography();
         let options = PgConnectOptions::from_str(url)?.application_name("secor").disable_statement_logging();
         let mut connection = options.connect().await?;
         sqlx::raw_sql(POSTGRES_SESSION).execute(&mut connection).await?;
@@ -65,6 +66,7 @@ impl Connection {
     }
 
     pub(super) async fn mysql(url: &str) -> Result<Self, Error> {
+        choose_cryptography();
         let options = MySqlConnectOptions::from_str(url)?.disable_statement_logging();
         let mut connection = options.connect().await?;
         sqlx::raw_sql(MYSQL_SESSION).execute(&mut connection).await?;
@@ -114,6 +116,13 @@ impl Connection {
             Self::Sqlite(connection) => sqlx::raw_sql(statements).execute(connection).await.map(drop),
         }
     }
+}
+
+/// Where an authority is checked and the host is not (`verify-ca`), sqlx takes the process's choice, and panics when there
+/// is none, although two are built in.
+fn choose_cryptography() {
+    // it was chosen before
+    let _ = rustls::crypto::ring::default_provider().install_default();
 }
 
 /// PostgreSQL's placeholders have numbers. No statement of this crate has a question mark in a text.

@@ -20,6 +20,8 @@ pub enum Class {
     NoTable,
     /// The login is not good for this.
     Denied,
+    /// The server's certificate is not trusted.
+    Untrusted,
     /// The url, the database or the statement is wrong: trying again is useless.
     Invalid,
 }
@@ -46,7 +48,11 @@ impl SqlError {
         let (class, what) = match error {
             sqlx::Error::Database(error) => (class_of(&**error), error.message().to_owned()),
             sqlx::Error::Configuration(error) => (Class::Invalid, error.to_string()),
-            sqlx::Error::Tls(error) => (Class::Invalid, format!("TLS: {error}")),
+            sqlx::Error::Tls(error) => (Class::Untrusted, format!("TLS: {error}")),
+            // what rustls says in the middle of a handshake
+            sqlx::Error::Io(error) if error.kind() == std::io::ErrorKind::InvalidData => {
+                (Class::Untrusted, format!("TLS: {error}"))
+            }
             error => (Class::Unavailable, error.to_string()),
         };
         Self::new(class, database, what)
@@ -78,6 +84,10 @@ impl SqlError {
                 "the url must lead to the primary: a standby may show an old state; after a failover secor goes on by itself"
             }
             Class::Denied => "check user and password, and the grants that docs/sql-ledger.md lists",
+            Class::Untrusted => {
+                "name the certificate of the database's authority in the url, `sslrootcert=/path` or `ssl-ca=/path`; the \
+                 host must be the one that the server's certificate names"
+            }
             Class::NoTable => "`secor ledger init` creates the tables of a new ledger; restore those of an old one",
             Class::Taken | Class::NoParent | Class::Invalid => {
                 "correct the url: `postgres://user:password@host/database`, `mysql://...` or `sqlite:///absolute/file`"
