@@ -345,6 +345,10 @@ fn configurations() -> Vec<(&'static str, String)> {
         ("csv-without-columns", archive("input = { format = \"json\" }\noutput = { format = \"csv\" }")),
         ("avro-of-json", archive("input = { format = \"json\" }\noutput = { format = \"avro\" }")),
         (
+            "avro-schema-unfit",
+            archive("input = { format = \"json\" }\noutput = { format = \"avro\", schema = '[\"int\",\"string\"]' }"),
+        ),
+        (
             "avro-schema-wrong",
             archive(
                 "input = { format = \"avro\", framing = \"confluent\" }\n\

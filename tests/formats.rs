@@ -15,7 +15,7 @@ const RECORDS: i64 = 400;
 const TIME_MS: i64 = 951_868_799_999;
 
 /// Topic, its archive's keys, and what the format keeps beside the value.
-const ARCHIVES: [(&str, &str, &[&str]); 9] = [
+const ARCHIVES: [(&str, &str, &[&str]); 10] = [
     ("formats_text", r#"output = { compression = "lzo" }"#, &[]),
     ("formats_json", r#"output = { format = "json", compression = "snappy", framing = "stream" }"#, &["null"]),
     ("formats_csv", r#"output = { format = "csv", columns = ["id", "text"], compression = "bzip2" }"#, &[]),
@@ -47,6 +47,14 @@ const ARCHIVES: [(&str, &str, &[&str]); 9] = [
     (
         "formats_orc_columns",
         r#"output = { format = "orc", compression = "snappy", schema = "text string, id int" }"#,
+        &[],
+    ),
+    (
+        "formats_avro_filled",
+        concat!(
+            r#"output = { format = "avro", compression = "bzip2", schema = '["null",{"type":"record","name":"R","fields":["#,
+            r#"{"name":"text","type":"string"},{"name":"id","type":["null","int"]}]}]' }"#,
+        ),
         &[],
     ),
 ];
@@ -106,6 +114,10 @@ fn expected(topic: &str, kept: &[&str], id: i64) -> Value {
             let id = text.as_ref().map(|_| id);
             json!(format!(r#"{{"text":{},"id":{}}}"#, json!(text), json!(id)))
         }
+        Some(_) if topic == "formats_avro_filled" => {
+            json!(format!(r#"{{"text":{},"id":{id}}}"#, json!(format!("grüße, \"{id}\""))))
+        }
+        None if topic == "formats_avro_filled" => json!("null"),
         None if topic == "formats_csv" => json!(","),
         None => json!(""),
         Some(_) if topic == "formats_csv" => json!(format!(r#"{id},"grüße, ""{id}""""#)),

@@ -200,7 +200,7 @@ const CODECS: [NamedCodec; 11] = [
 /// Name for the Python program, for the table, extension, file of what is expected, output.
 type Format = (&'static str, &'static str, &'static str, &'static str, Output);
 
-fn formats() -> [Format; 14] {
+fn formats() -> [Format; 15] {
     let columns = ["id", "text", "time", "x.y"].map(str::to_owned).to_vec();
     let base64 = EnvelopeBytes::Base64;
     let base64 = Output { envelope_key: base64, envelope_value: base64, envelope_headers: base64, ..Output::default() };
@@ -220,8 +220,21 @@ fn formats() -> [Format; 14] {
         ("envelope", "`json` envelope", "json", "envelopes.jsonl", json(Output::default())),
         ("envelope_base64", "`json` envelope in base64", "json", "envelopes.jsonl", json(base64)),
         ("avro", "`avro` envelope", "avro", "envelopes.jsonl", envelope(OutputFormat::Avro, Output::default())),
-        ("avro_values", "`avro` values", "avro", "avro_values.jsonl", avro_values::output(false)),
-        ("avro_resolved", "`avro` values, resolved", "avro", "avro_resolved.jsonl", avro_values::output(true)),
+        ("avro_values", "`avro` values", "avro", "avro_values.jsonl", avro_values::output(avro_values::Rows::Values)),
+        (
+            "avro_resolved",
+            "`avro` values, resolved",
+            "avro",
+            "avro_resolved.jsonl",
+            avro_values::output(avro_values::Rows::Resolved),
+        ),
+        (
+            "avro_filled",
+            "`avro` values from JSON",
+            "avro",
+            "avro_values.jsonl",
+            avro_values::output(avro_values::Rows::Filled),
+        ),
         (
             "parquet",
             "`parquet` envelope",
@@ -251,7 +264,7 @@ fn is_tried(format: &str, codec: &str, framing: Option<&str>) -> bool {
         }
         "sequence_block" => !matches!(codec, "lzo" | "brotli") && framing != Some("stream"),
         "sequence_record" => !matches!(codec, "lzo" | "none" | "brotli") && framing != Some("stream"),
-        "avro_resolved" => matches!(codec, "none" | "zstd"),
+        "avro_resolved" | "avro_filled" => matches!(codec, "none" | "zstd"),
         _ => matches!(codec, "none" | "gzip" | "zstd"),
     }
 }

@@ -30,15 +30,35 @@ const READER: &str = r#"{"type":"record","name":"Click","namespace":"acme","fiel
     {"name":"id","type":["null","long"]},
     {"name":"kind","type":{"type":"enum","name":"Kind","symbols":["A","B"]},"default":"B"}]}"#;
 
-/// Files that hold the values resolved to another schema are called so.
-pub(super) fn output(is_resolved: bool) -> Output {
-    Output { format: OutputFormat::Avro, schema: is_resolved.then(|| READER.to_owned()), ..Output::default() }
+/// How the rows came to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Data as they were.
+    Values,
+    /// Data resolved to another schema.
+    Resolved,
+    /// From JSON.
+    Filled,
+}
+
+pub(super) fn output(rows: Rows) -> Output {
+    let schema = match rows {
+        Rows::Values => None,
+        Rows::Resolved => Some(READER.to_owned()),
+        Rows::Filled => Some(WRITER.to_owned()),
+    };
+    Output { format: OutputFormat::Avro, schema, ..Output::default() }
 }
 
 /// Of the records that are no tombstones, the values in a file.
 pub(super) fn encoded(output: &Output, shape: Shape, records: &[Owned]) -> Vec<u8> {
     let schemas = vec![shape::Schema { name: "s".to_owned(), text: WRITER.to_owned(), includes: [].into() }];
-    let shape = Shape { input: Input { format: InputFormat::Avro, schemas, ..Input::default() }, ..shape };
+    let is_filled = output.schema.as_deref() == Some(WRITER);
+    let input = match is_filled {
+        true => Input { format: InputFormat::Json, ..Input::default() },
+        false => Input { format: InputFormat::Avro, schemas, ..Input::default() },
+    };
+    let shape = Shape { input, ..shape };
     let mut pipeline = Pipeline::new(&shape).expect("the shape is possible");
     let (mut codec, mut out) = (Codec::new(output), Vec::new());
     let mut encoder: Option<FileEncoder> = None;
@@ -49,7 +69,8 @@ pub(super) fn encoded(output: &Output, shape: Shape, records: &[Owned]) -> Vec<u
         let datum = datum(&row).resolve(&schema).expect("the value is of the schema");
         let datum = writer.write_value_to_vec(datum).expect("it is written");
         let offset = Offset::new(owned.offset).expect("not negative");
-        let record = Record { offset, timestamp: None, key: None, value: Some(&datum), headers: &[] };
+        let value = if is_filled { owned.value.as_ref().map(String::as_bytes) } else { Some(&datum[..]) };
+        let record = Record { offset, timestamp: None, key: None, value, headers: &[] };
         let routed = pipeline.route(&record, 0).expect("all records are good");
         let encoder = encoder.get_or_insert_with(|| {
             let schema = pipeline.file_schema(routed.partition).expect("files of values have one");

@@ -334,7 +334,7 @@ def readers(item):
     elif format == "avro":
         yield "fastavro", fastavro_envelopes, rows_of(expected)
         yield "Apache avro (Python)", apache_avro_envelopes, rows_of(expected)
-    elif format in ("avro_values", "avro_resolved"):
+    elif format in ("avro_values", "avro_resolved", "avro_filled"):
         yield "fastavro", fastavro_values, rows_of(expected)
         yield "Apache avro (Python)", apache_avro_values, rows_of(expected)
     elif format == "parquet":

@@ -1,4 +1,5 @@
-//! Avro's schema resolution: data of any writer's schema become data of one reader's, that of the output.
+//! Avro's schema resolution: data of any writer's schema become data of one reader's, that of the output. And where values
+//! are no data, the output's schema filled by them ([`filled`]).
 //!
 //! For each writer's schema a plan is made once ([`plan`]); by it a datum is rewritten in one pass over its bytes
 //! ([`transcode`]). No tree of values is built, so a map keeps the order of its entries and the same datum always becomes
@@ -7,6 +8,7 @@
 //! Deliberately absent: validation. A datum was read by its writer's schema before it comes here.
 
 mod defaults;
+mod filled;
 mod model;
 mod plan;
 #[cfg(test)]
@@ -15,6 +17,7 @@ mod transcode;
 
 use std::sync::Arc;
 
+pub(crate) use self::filled::Filled;
 use self::model::{Kind, Model};
 use self::plan::Plan;
 use crate::bad::{BadReason, BadRecord};
@@ -84,7 +87,10 @@ impl Resolver {
     /// # Errors
     /// [`BadReason::NullValue`] when the reader's schema has none.
     pub(crate) fn null(&self) -> Result<Vec<u8>, BadRecord> {
-        let bad = || BadReason::NullValue.with("the value is null, and the output's schema is no union with `null`");
-        self.null.clone().ok_or_else(bad)
+        self.null.clone().ok_or_else(no_null)
     }
+}
+
+fn no_null() -> BadRecord {
+    BadReason::NullValue.with("the value is null, and the output's schema is no union with `null`")
 }

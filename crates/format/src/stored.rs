@@ -15,7 +15,7 @@ use crate::columns::envelope;
 use crate::encode::{NULL_LINE, line_end};
 use crate::fields::Captures;
 use crate::input::{Reader, Step};
-use crate::resolve::Resolver;
+use crate::resolve::{Filled, Resolver};
 
 mod check;
 mod columns;
@@ -46,6 +46,8 @@ pub(crate) enum Stored {
     Datum,
     /// The datum as one of the output's schema.
     Resolved(Box<Resolver>),
+    /// As a datum of the output's schema, by a row of its columns.
+    Filled(columns::RowMaker, Box<Filled>),
 }
 
 /// A record whose value was found good.
@@ -86,7 +88,7 @@ impl Stored {
             (OutputFormat::Text, ..) => Self::Piece(line_end(output).into()),
             (OutputFormat::Json, Content::Value, _) => Self::JsonLine,
             (OutputFormat::Json, Content::Envelope, EnvelopeBytes::Json) => Self::NestedJson,
-            (OutputFormat::Avro, Content::Value, _) => Self::datum(output),
+            (OutputFormat::Avro, Content::Value, _) => Self::datum(output, input, wishing),
             (OutputFormat::Parquet, Content::Envelope, _) => Self::ColumnOfEnvelope,
             (OutputFormat::Parquet | OutputFormat::Orc, Content::Value, _) => {
                 Self::Columns(columns::RowMaker::new(output, input, wishing))
@@ -96,11 +98,13 @@ impl Stored {
     }
 
     /// The output's schema has been checked; of one that is wrong nothing is stored.
-    fn datum(output: &Output) -> Self {
-        match output.schema.as_deref().map(Resolver::new) {
-            Some(Ok(resolver)) => Self::Resolved(Box::new(resolver)),
-            Some(Err(_)) | None => Self::Datum,
+    fn datum(output: &Output, input: InputFormat, wishing: &mut impl Wishing) -> Self {
+        let Some(schema) = output.schema.as_deref() else { return Self::Datum };
+        if input == InputFormat::Avro {
+            return Resolver::new(schema).map_or(Self::Datum, |resolver| Self::Resolved(Box::new(resolver)));
         }
+        let Ok(filled) = Filled::new(schema) else { return Self::Datum };
+        Self::Filled(columns::RowMaker::of(filled.columns().to_vec(), input, wishing), Box::new(filled))
     }
 
     /// Whether a file is by one writer's schema, so that records of one output partition may go to several.
@@ -117,6 +121,7 @@ impl Stored {
     pub(crate) fn schema(&self) -> Option<&Arc<str>> {
         match self {
             Self::Resolved(resolver) => Some(resolver.text()),
+            Self::Filled(_, filled) => Some(filled.text()),
             _ => None,
         }
     }
@@ -159,6 +164,11 @@ impl Stored {
                 resolver.datum(place, body).map(|datum| Some(Cow::Owned(datum)))
             }
             (Self::Resolved(resolver), None) => resolver.null().map(|null| Some(Cow::Owned(null))),
+            (Self::Filled(columns, filled), Some(_)) => {
+                let row = columns.row(read).map_err(|bad| BadReason::SchemaMismatch.with(bad.detail))?;
+                filled.datum(&row).map(|datum| Some(Cow::Owned(datum)))
+            }
+            (Self::Filled(_, filled), None) => filled.null().map(|null| Some(Cow::Owned(null))),
             (Self::Datum, None) => Err(BadReason::NullValue.with("a null value has no schema")),
             (_, None) => Ok(None),
         }

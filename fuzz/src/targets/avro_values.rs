@@ -1,7 +1,7 @@
 //! Avro schemas and data from anywhere: a datum is bad or stands in a file that gives it back; resolved to another schema
-//! it is a datum of that one.
+//! it is a datum of that one, and so is a JSON value that fills it.
 //!
-//! Input: the writer's schema, a line feed, the schema of the files or nothing, a line feed, the datum.
+//! Input: the writer's schema, a line feed, the schema of the files or nothing, a line feed, the datum or the JSON value.
 
 use std::sync::Arc;
 
@@ -26,22 +26,33 @@ pub fn run(data: &[u8]) {
         return;
     }
     let reader = (!reader.is_empty()).then_some(reader);
-    let Some(stored) = stored(writer, reader, datum) else { return };
-    let Some(reader) = reader else { return assert_eq!(stored, datum, "data are stored as they came") };
-    let again = values(reader, None);
-    let Ok(mut pipeline) = Pipeline::new(&again) else { panic!("a schema of files is one of data") };
-    match pipeline.route(&record(&stored), 0) {
-        Ok(routed) => assert_eq!(routed.value.as_deref(), Some(&stored[..])),
+    let avro = json!({ "format": "avro", "schemas": [{ "name": "s", "text": writer }] });
+    let Some(reader) = reader else {
+        let Some(stored) = stored(&values(&avro, None), datum) else { return };
+        return assert_eq!(stored, datum, "data are stored as they came");
+    };
+    for input in [avro, json!({ "format": "json" })] {
+        if let Some(stored) = stored(&values(&input, Some(reader)), datum) {
+            assert_is_of(reader, &stored);
+        }
+    }
+}
+
+/// What was made of a value is a datum of the files' schema.
+fn assert_is_of(schema: &str, datum: &[u8]) {
+    let input = json!({ "format": "avro", "schemas": [{ "name": "s", "text": schema }] });
+    let mut pipeline = Pipeline::new(&values(&input, None)).expect("a schema of files is one of data");
+    match pipeline.route(&record(datum), 0) {
+        Ok(routed) => assert_eq!(routed.value.as_deref(), Some(datum)),
         // items of arrays may have lost all their fields, and defaults may be deep
         Err(bad) => assert!(["items without bytes", "deep"].iter().any(|why| bad.detail.contains(why)), "{bad}"),
     }
 }
 
-/// What a file holds of the datum; `None`: it is bad, or the schemas are.
-fn stored(writer: &str, reader: Option<&str>, datum: &[u8]) -> Option<Vec<u8>> {
-    let shape = values(writer, reader);
-    let mut pipeline = Pipeline::new(&shape).ok()?;
-    let routed = pipeline.route(&record(datum), 0).ok()?;
+/// What a file holds of the value; `None`: it is bad, or the schemas are.
+fn stored(shape: &Shape, value: &[u8]) -> Option<Vec<u8>> {
+    let mut pipeline = Pipeline::new(shape).ok()?;
+    let routed = pipeline.route(&record(value), 0).ok()?;
     let value = routed.value.map(std::borrow::Cow::into_owned).expect("a datum");
     let schema: Arc<str> = pipeline.file_schema(routed.partition).expect("files of values have a schema").text;
     let owned = Owned {
@@ -57,12 +68,11 @@ fn stored(writer: &str, reader: Option<&str>, datum: &[u8]) -> Option<Vec<u8>> {
     Some(value)
 }
 
-fn values(writer: &str, reader: Option<&str>) -> Shape {
+fn values(input: &Value, reader: Option<&str>) -> Shape {
     let mut output = json!({ "format": "avro" });
     if let Some(reader) = reader {
         output["schema"] = Value::from(reader);
     }
-    let input = json!({ "format": "avro", "schemas": [{ "name": "s", "text": writer }] });
     shape(json!({ "input": input, "output": output }))
 }
 

@@ -9,7 +9,7 @@ use crate::columns::envelope;
 use crate::columns::types::has_leaf;
 use crate::compress::levels;
 use crate::encode::{avro_codec_name, codec_class};
-use crate::resolve::Resolver;
+use crate::resolve::{Filled, Resolver};
 
 const EXTENSION_BYTES_MAX: usize = 32;
 
@@ -20,7 +20,7 @@ pub(crate) fn check_output(output: &Output, input: &Input, fault: &mut dyn FnMut
     check_compression(output, fault);
     check_level(output, fault);
     check_columns(output, input, fault);
-    check_avro_schema(output, fault);
+    check_avro_schema(output, input, fault);
     let Some(extension) = &output.extension else { return };
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     let starts_well = extension.is_empty() || extension.starts_with('.');
@@ -73,10 +73,10 @@ fn check_csv(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
 
 fn check_content(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, String, &str)) {
     match (output.format, output.content) {
-        (OutputFormat::Avro, Content::Value) if input.format != InputFormat::Avro => fault(
+        (OutputFormat::Avro, Content::Value) if input.format != InputFormat::Avro && output.schema.is_none() => fault(
             "output.content",
             "values in Avro files need a schema, and only `avro` input has one".to_owned(),
-            "set `content = \"envelope\"`, or `input = { format = \"avro\", ... }`",
+            "give `schema`, an Avro schema in JSON, or set `content = \"envelope\"`",
         ),
         (OutputFormat::Json | OutputFormat::Avro | OutputFormat::Parquet | OutputFormat::Orc, _)
         | (_, Content::Value) => {}
@@ -185,12 +185,22 @@ fn check_level(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
     }
 }
 
-fn check_avro_schema(output: &Output, fault: &mut dyn FnMut(&str, String, &str)) {
+fn check_avro_schema(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, String, &str)) {
     let is_of_values = output.format == OutputFormat::Avro && output.content == Content::Value;
     let Some(schema) = output.schema.as_deref().filter(|_| is_of_values) else { return };
     if let Err(why) = Resolver::new(schema) {
         let hint = "an Avro schema in JSON, as in an .avsc file: schema = \"${file:/etc/secor/click.avsc}\"";
-        fault("output.schema", format!("it is no Avro schema: {why}"), hint);
+        return fault("output.schema", format!("it is no Avro schema: {why}"), hint);
+    }
+    if input.format == InputFormat::Avro {
+        return;
+    }
+    match Filled::new(schema) {
+        Ok(filled) => columns::check_input(filled.columns(), input, fault),
+        Err(why) => {
+            let hint = "records of single types, arrays, maps, and unions of one type with `null`";
+            fault("output.schema", format!("such values can't fill it: {why}"), hint);
+        }
     }
 }
 

@@ -30,6 +30,12 @@ impl RowMaker {
     /// The output's schema has been checked; one that is wrong makes no columns.
     pub(super) fn new(output: &Output, input: InputFormat, wishing: &mut impl Wishing) -> Self {
         let fields = output.schema.as_deref().and_then(|schema| ddl::parse(schema).ok()).unwrap_or_default();
+        let is_limited = output.format == OutputFormat::Orc && orc::has_limits(&fields);
+        Self { is_limited, ..Self::of(fields, input, wishing) }
+    }
+
+    /// For columns that no notation says.
+    pub(super) fn of(fields: Vec<Field>, input: InputFormat, wishing: &mut impl Wishing) -> Self {
         let slots = match input {
             InputFormat::Text => Some(fields.iter().filter_map(|it| wishing.names(KEY, &[&it.name])).collect()),
             _ => {
@@ -37,8 +43,7 @@ impl RowMaker {
                 None
             }
         };
-        let is_limited = output.format == OutputFormat::Orc && orc::has_limits(&fields);
-        Self { fields, slots, is_limited }
+        Self { fields, slots, is_limited: false }
     }
 
     /// # Errors
@@ -111,6 +116,12 @@ pub(super) fn check(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, 
             return Vec::new();
         }
     };
+    check_input(&fields, input, fault);
+    fields
+}
+
+/// Says why an input can't fill such columns.
+pub(super) fn check_input(fields: &[Field], input: &Input, fault: &mut dyn FnMut(&str, String, &str)) {
     if input.format == InputFormat::Json && input.json != JsonValue::Object {
         let message = "columns are those of one object".to_owned();
         fault(KEY, message, "leave `input.json` out, or set `content = \"envelope\"`");
@@ -124,5 +135,4 @@ pub(super) fn check(output: &Output, input: &Input, fault: &mut dyn FnMut(&str, 
         let message = "the groups of a pattern are single values".to_owned();
         fault(KEY, message, "name single types, such as `bigint` and `string`");
     }
-    fields
 }

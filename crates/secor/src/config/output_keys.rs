@@ -101,8 +101,8 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         Fallback::Absent("none"),
         "With `content = \"value\"`. Of `parquet` and `orc`: the columns, as Hive and Spark write types, such as \
          `struct<id:bigint not null,name:string,tags:array<string>>`; [Formats](formats.md) has the types. Of `avro`: the \
-         schema of all files, in JSON, to which every value is resolved; such as `${file:/etc/secor/click.avsc}`. Without \
-         it there is a file for each schema that values were written by.",
+         schema of all files, in JSON, to which every value is resolved, or that other inputs than `avro` fill; such as \
+         `${file:/etc/secor/click.avsc}`. Without it there is a file for each schema that values were written by.",
     ),
     shaping(
         "archive.output.row_group_rows",
