@@ -33,7 +33,7 @@ use self::thrift::ThriftReader;
 use crate::bad::{BadReason, BadRecord};
 use crate::faults::Faults;
 use crate::fields::{Captures, Wanted};
-use crate::json::{JsonError, JsonWalk, scan_any, scan_lines, scan_object};
+use crate::json::{JsonError, JsonWalk, Outline, outline_object, scan_any, scan_lines, scan_object};
 use crate::walk::Visitor;
 
 pub mod schema_files;
@@ -54,6 +54,8 @@ enum Form {
     Json {
         scan: JsonScan,
         framing: MessageFraming,
+        /// Of the value that was read last, where somebody walks over it.
+        outline: Option<Outline>,
     },
     MessagePack,
     Avro(AvroReader),
@@ -147,7 +149,15 @@ impl Reader {
             Form::Bytes => Ok(()),
             Form::Text => utf8(value, BadReason::NotUtf8).map(drop),
             Form::Pattern(reader) => reader.read(utf8(value, BadReason::NotUtf8)?, wanted, captures),
-            Form::Json { scan, framing } => return read_json(*scan, *framing, value, wanted, captures),
+            Form::Json { scan, framing, outline } => {
+                let (body, text) = json_text(*framing, value)?;
+                let done = match outline {
+                    Some(outline) => outline_object(text, wanted, captures, outline),
+                    None => scan(text, wanted, captures),
+                };
+                done.map_err(|error| BadReason::NotJson.with(error.to_string()))?;
+                return Ok(ReadValue { body, schema: None });
+            }
             Form::MessagePack => msgpack::read_map(value, wanted, captures)
                 .map_err(|error| BadReason::NotMessagePack.with(error.to_string())),
             Form::Avro(reader) => return reader.read(value, place, wanted, captures),
@@ -163,9 +173,9 @@ impl Reader {
     /// When such values have no fields, or find them by a pattern.
     pub(crate) fn walk<V: Visitor>(&self, body: &[u8], schema: Option<usize>, visitor: V) -> V::Output {
         match &self.form {
-            Form::Json { .. } => {
-                let text = std::str::from_utf8(body).expect("JSON was validated, and is UTF-8");
-                let (walk, root) = JsonWalk::new(text);
+            Form::Json { outline, .. } => {
+                let text = simdutf8::basic::from_utf8(body).expect("JSON was validated, and is UTF-8");
+                let (walk, root) = JsonWalk::new(text, outline.as_ref().expect("a walk was announced"));
                 visitor.visit(&walk, root)
             }
             Form::MessagePack => {
@@ -192,6 +202,13 @@ impl Reader {
             registered.learn(id, learned);
         }
         place
+    }
+
+    /// From now on somebody walks over what was read. Of JSON it is one object then.
+    pub(crate) fn expect_walks(&mut self) {
+        if let Form::Json { outline, .. } = &mut self.form {
+            *outline = Some(Outline::default());
+        }
     }
 
     /// From now on bodies must be good neighbours in a file, not only good.
@@ -271,23 +288,15 @@ fn json_form(input: &Input, faults: &mut Faults) -> Option<Form> {
         JsonValue::Any => scan_any,
         JsonValue::Lines => scan_lines,
     };
-    Some(Form::Json { scan, framing: input.framing })
+    Some(Form::Json { scan, framing: input.framing, outline: None })
 }
 
-/// The text behind the frame.
-fn read_json(
-    scan: JsonScan,
-    framing: MessageFraming,
-    value: &[u8],
-    wanted: &Wanted,
-    captures: &mut Captures,
-) -> Result<ReadValue, BadRecord> {
+/// The text behind the frame, and where it begins.
+fn json_text(framing: MessageFraming, value: &[u8]) -> Result<(usize, &str), BadRecord> {
     let mut cursor = Cursor::new(value);
     read_frame(framing, &mut cursor).map_err(|error| BadReason::NotJson.with(error.to_string()))?;
     let body = cursor.at();
-    scan(utf8(&value[body..], BadReason::NotJson)?, wanted, captures)
-        .map_err(|error| BadReason::NotJson.with(error.to_string()))?;
-    Ok(ReadValue { body, schema: None })
+    Ok((body, utf8(&value[body..], BadReason::NotJson)?))
 }
 
 /// Why a field can't be wanted of an input.

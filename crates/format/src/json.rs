@@ -6,10 +6,14 @@
 //! here a text is good or bad whatever fields are wanted. Nothing is allocated per text, and captured values are slices
 //! of it.
 //!
-//! Deliberately absent: values as trees, and any look at text that was not asked for.
+//! Deliberately absent: values as trees, and any look at text that was not asked for. Whoever wants to walk over a whole
+//! text has its [`Outline`] written down by the same pass.
 
+mod outline;
 mod walk;
 
+use self::outline::Draw;
+pub(crate) use self::outline::Outline;
 pub(crate) use self::walk::JsonWalk;
 use crate::fields::{Capture, NodeId, unescape};
 pub use crate::fields::{Captures, Found, Wanted};
@@ -34,7 +38,25 @@ pub struct JsonError {
 /// # Errors
 /// [`JsonError`] when it is no JSON object, or nested deeper than [`DEPTH_MAX`].
 pub fn scan_object(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<(), JsonError> {
-    let mut scanner = Scanner::new(text, wanted, captures);
+    scan_one_object(text, wanted, captures, ())
+}
+
+/// As [`scan_object`], and writes down where everything stands.
+///
+/// # Errors
+/// As [`scan_object`]; the outline is of use for good texts only.
+pub(crate) fn outline_object(
+    text: &str,
+    wanted: &Wanted,
+    captures: &mut Captures,
+    outline: &mut Outline,
+) -> Result<(), JsonError> {
+    outline.clear();
+    scan_one_object(text, wanted, captures, outline)
+}
+
+fn scan_one_object<D: Draw>(text: &str, wanted: &Wanted, captures: &mut Captures, outline: D) -> Result<(), JsonError> {
+    let mut scanner = Scanner::new(text, wanted, captures, outline);
     scanner.first_object(0)?;
     scanner.end()
 }
@@ -45,7 +67,7 @@ pub fn scan_object(text: &str, wanted: &Wanted, captures: &mut Captures) -> Resu
 /// # Errors
 /// [`JsonError`] when it is no JSON value, or nested deeper than [`DEPTH_MAX`].
 pub fn scan_any(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<(), JsonError> {
-    let mut scanner = Scanner::new(text, wanted, captures);
+    let mut scanner = Scanner::new(text, wanted, captures, ());
     match scanner.peek() {
         Some(b'{') => scanner.first_object(0)?,
         Some(b'[') => scanner.first_array()?,
@@ -61,7 +83,7 @@ pub fn scan_any(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<
 /// [`JsonError`] when there is no object, anything else, or no white space between two, or one is nested deeper than
 /// [`DEPTH_MAX`].
 pub fn scan_lines(text: &str, wanted: &Wanted, captures: &mut Captures) -> Result<(), JsonError> {
-    let mut scanner = Scanner::new(text, wanted, captures);
+    let mut scanner = Scanner::new(text, wanted, captures, ());
     scanner.first_object(0)?;
     loop {
         let end = scanner.at;
@@ -81,21 +103,22 @@ pub fn is_number(text: &str) -> bool {
     matches!(number_end(text.as_bytes(), 0), Ok(end) if end == text.len())
 }
 
-struct Scanner<'t, 'w> {
+struct Scanner<'t, 'w, D> {
     text: &'t str,
     bytes: &'t [u8],
     at: usize,
     wanted: &'w Wanted,
     captures: &'w mut Captures,
+    outline: D,
 }
 
 // === impl Scanner ===
 
-impl<'t, 'w> Scanner<'t, 'w> {
+impl<'t, 'w, D: Draw> Scanner<'t, 'w, D> {
     /// At the first character that is no white space.
-    fn new(text: &'t str, wanted: &'w Wanted, captures: &'w mut Captures) -> Self {
+    fn new(text: &'t str, wanted: &'w Wanted, captures: &'w mut Captures, outline: D) -> Self {
         captures.clear(wanted);
-        let mut scanner = Self { bytes: text.as_bytes(), text, at: 0, wanted, captures };
+        let mut scanner = Self { bytes: text.as_bytes(), text, at: 0, wanted, captures, outline };
         scanner.skip_space();
         scanner
     }
@@ -108,14 +131,16 @@ impl<'t, 'w> Scanner<'t, 'w> {
     /// The object whose fields are wanted; `depth` containers are open around it.
     fn first_object(&mut self, depth: u32) -> Result<(), JsonError> {
         self.expect(b'{', "`{`")?;
+        self.outline.open(self.at - 1, true);
         self.object(Wanted::ROOT, depth + 1)
     }
 
     /// An array whose first element may have the wanted fields.
     fn first_array(&mut self) -> Result<(), JsonError> {
         self.expect(b'[', "`[`")?;
+        self.outline.open(self.at - 1, false);
         self.skip_space();
-        if self.take(b']') {
+        if self.close(b']') {
             return Ok(());
         }
         if self.peek() == Some(b'{') {
@@ -125,7 +150,7 @@ impl<'t, 'w> Scanner<'t, 'w> {
         }
         loop {
             self.skip_space();
-            if self.take(b']') {
+            if self.close(b']') {
                 return Ok(());
             }
             self.expect(b',', "`,` or `]`")?;
@@ -137,7 +162,7 @@ impl<'t, 'w> Scanner<'t, 'w> {
     /// Behind the `{` of an object on the path to a wanted field.
     fn object(&mut self, node: NodeId, depth: u32) -> Result<(), JsonError> {
         self.skip_space();
-        if self.take(b'}') {
+        if self.close(b'}') {
             return Ok(());
         }
         loop {
@@ -148,7 +173,7 @@ impl<'t, 'w> Scanner<'t, 'w> {
                 Some(child) => self.wanted_value(child, depth)?,
             }
             self.skip_space();
-            if self.take(b'}') {
+            if self.close(b'}') {
                 return Ok(());
             }
             self.expect(b',', "`,` or `}`")?;
@@ -174,6 +199,7 @@ impl<'t, 'w> Scanner<'t, 'w> {
             },
             Some(b'{') if self.wanted.has_children(node) => {
                 self.at += 1;
+                self.outline.open(start, true);
                 self.check_depth(depth + 1)?;
                 self.object(node, depth + 1)?;
                 Capture::Container
@@ -205,7 +231,7 @@ impl<'t, 'w> Scanner<'t, 'w> {
                 let is_object = self.bytes[self.at - 1] == b'{';
                 objects = objects << 1 | u128::from(is_object);
                 self.skip_space();
-                if !self.take(if is_object { b'}' } else { b']' }) {
+                if !self.close(if is_object { b'}' } else { b']' }) {
                     if is_object {
                         self.name("a field name or `}`")?;
                     }
@@ -227,9 +253,9 @@ impl<'t, 'w> Scanner<'t, 'w> {
                     }
                     break;
                 }
-                match is_object {
-                    true => self.expect(b'}', "`,` or `}`")?,
-                    false => self.expect(b']', "`,` or `]`")?,
+                let (end, expected) = if is_object { (b'}', "`,` or `}`") } else { (b']', "`,` or `]`") };
+                if !self.close(end) {
+                    return Err(self.error(expected));
                 }
                 opened -= 1;
                 objects >>= 1;
@@ -239,21 +265,22 @@ impl<'t, 'w> Scanner<'t, 'w> {
 
     /// Takes a scalar, or the opening of a container: then true.
     fn value_or_opening(&mut self) -> Result<bool, JsonError> {
+        let start = self.at;
         match self.peek() {
-            Some(b'"') => self.string("a string").map(|_| false),
-            Some(b'{' | b'[') => {
+            Some(b'"') => return self.string("a string").map(|_| false),
+            Some(first @ (b'{' | b'[')) => {
                 self.at += 1;
-                Ok(true)
+                self.outline.open(start, first == b'{');
+                return Ok(true);
             }
-            Some(b'-' | b'0'..=b'9') => {
-                self.at = number_end(self.bytes, self.at)?;
-                Ok(false)
-            }
-            Some(b't') => self.word(b"true").map(|()| false),
-            Some(b'f') => self.word(b"false").map(|()| false),
-            Some(b'n') => self.word(b"null").map(|()| false),
-            _ => Err(self.error("a value")),
+            Some(b'-' | b'0'..=b'9') => self.at = number_end(self.bytes, start)?,
+            Some(b't') => self.word(b"true")?,
+            Some(b'f') => self.word(b"false")?,
+            Some(b'n') => self.word(b"null")?,
+            _ => return Err(self.error("a value")),
         }
+        self.outline.word(start, self.at);
+        Ok(false)
     }
 
     fn word(&mut self, word: &'static [u8]) -> Result<(), JsonError> {
@@ -285,8 +312,10 @@ impl<'t, 'w> Scanner<'t, 'w> {
             self.at += plain_prefix(&self.bytes[self.at..]);
             match self.peek() {
                 Some(b'"') => {
+                    let end = self.at;
                     self.at += 1;
-                    return Ok((start, self.at - 1, escaped));
+                    self.outline.string(start, end, escaped);
+                    return Ok((start, end, escaped));
                 }
                 Some(b'\\') => {
                     escaped = true;
@@ -323,6 +352,14 @@ impl<'t, 'w> Scanner<'t, 'w> {
     fn take(&mut self, byte: u8) -> bool {
         let is_there = self.peek() == Some(byte);
         self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn close(&mut self, byte: u8) -> bool {
+        let is_there = self.take(byte);
+        if is_there {
+            self.outline.close(self.at);
+        }
         is_there
     }
 

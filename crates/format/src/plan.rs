@@ -102,6 +102,9 @@ fn meet(reader: &mut Reader, stored: &mut Stored, faults: &mut Faults) {
     if stored.are_data() {
         reader.hold_to_files();
     }
+    if stored.are_columns() {
+        reader.expect_walks();
+    }
     for (place, schema) in reader.given_schemas().iter().enumerate() {
         stored.learn(place, &schema.text);
         if let Some(why) = stored.objection(place) {

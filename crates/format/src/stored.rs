@@ -107,6 +107,11 @@ impl Stored {
         Self::Filled(columns::RowMaker::of(filled.columns().to_vec(), input, wishing), Box::new(filled))
     }
 
+    /// Are values walked over, to fill columns?
+    pub(crate) fn are_columns(&self) -> bool {
+        matches!(self, Self::Columns(_))
+    }
+
     /// Whether a file is by one writer's schema, so that records of one output partition may go to several.
     pub(crate) fn is_by_writer(&self) -> bool {
         matches!(self, Self::Datum)

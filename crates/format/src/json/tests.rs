@@ -1,7 +1,10 @@
+use std::ops::ControlFlow;
+
 use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::walk::{Seen, Walk};
 
 fn is_json(text: &str) -> bool {
     scan_object(text, &Wanted::new(), &mut Captures::default()).is_ok()
@@ -229,6 +232,35 @@ fn oracle(text: &str) -> Option<bool> {
     }
 }
 
+/// Along the outline, `json` of each place among it.
+fn tree<'v>(walk: &JsonWalk<'v>, place: u32) -> Value {
+    let text = walk.json(&[place]).expect("the format is JSON");
+    let value = match walk.look(&[place]) {
+        Seen::Entries => {
+            let mut object = serde_json::Map::new();
+            walk.members(&[place], &mut |name, value| {
+                object.insert(name.expect("a name").to_owned(), tree(walk, value.expect("a value")));
+            });
+            Value::Object(object)
+        }
+        Seen::Items => {
+            let mut array = Vec::new();
+            walk.items(&[place], &mut |item| {
+                array.push(tree(walk, item));
+                ControlFlow::Continue(())
+            });
+            Value::Array(array)
+        }
+        Seen::Single(Found::Null) => Value::Null,
+        Seen::Single(Found::Bool(value)) => Value::Bool(value),
+        Seen::Single(Found::Number(number)) => serde_json::from_str(number).expect("a number"),
+        Seen::Single(Found::Text(text)) => Value::from(text.unescape().expect("a text").into_owned()),
+        other => panic!("{other:?} is not JSON"),
+    };
+    assert_eq!(serde_json::from_str::<Value>(text).expect("a value"), value);
+    value
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(3_000))]
 
@@ -254,6 +286,26 @@ proptest! {
             };
             prop_assert!(agrees, "{:?} in {}", path, text);
         }
+    }
+
+    // with fields on the way of the scan, which takes another path for them
+    #[test]
+    fn an_outline_shows_what_a_general_parser_sees(value in object(), pretty in any::<bool>(), fields in any::<bool>()) {
+        let text = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) }.unwrap();
+        let text = format!(" {text}\n");
+        let mut wanted = Wanted::new();
+        if fields {
+            wanted.add(["a"]);
+            wanted.add(["m", "t"]);
+        }
+        // one outline for a text after another
+        let (mut captures, mut outline) = (Captures::default(), Outline::default());
+        for text in [r#"{"a":[[{}"#, &text] {
+            let scanned = outline_object(text, &wanted, &mut captures, &mut outline);
+            prop_assert_eq!(scanned.is_ok(), text.starts_with(' '));
+        }
+        let (walk, root) = JsonWalk::new(&text, &outline);
+        prop_assert_eq!(tree(&walk, root), serde_json::from_str::<Value>(&text).unwrap());
     }
 
     // texts that were damaged in one place: both take them or both don't
