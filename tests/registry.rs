@@ -313,6 +313,9 @@ fn avro_values_of_two_schemas_interleaved() {
         Kafka::shared().produce(topic, 0, &values);
     }
     let mut secor = case.secor();
+    let said = secor.run(&["check"]).expect_code(0).stdout;
+    assert!(said.contains("values in Avro files by their own schemas") && said.contains("100.s17.avro"), "{said}");
+    assert!(said.contains("values in Avro files by one schema") && said.contains("100.avro"), "{said}");
     secor.set_env("SECOR_FAILPOINTS", "manifest-created=kill");
     secor.run(&["run", "--until-end"]).expect_code(137);
     // the one that has its manifest needs no registry, the other may

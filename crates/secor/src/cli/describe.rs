@@ -4,8 +4,8 @@
 use std::io::{self, Write};
 
 use secor_core::flush::FlushPolicy;
-use secor_core::ids::{Generation, Offset};
-use secor_core::layout::{Layout, NameParts, extension};
+use secor_core::ids::{Generation, Offset, WriterSchema};
+use secor_core::layout::{Layout, NameParts, extension_by};
 use secor_core::shape::{
     BadRecords, Compression, Content, Input, InputFormat, JsonValue, MessageFraming, Output, OutputFormat,
     SequenceCompression, Shape,
@@ -211,7 +211,11 @@ fn output(output: &Output) -> String {
         (OutputFormat::Json, Content::Envelope) => "whole records as JSON lines".to_owned(),
         (OutputFormat::Csv, _) => format!("CSV of {}", output.columns.join(", ")),
         (OutputFormat::Sequence, _) => "Hadoop SequenceFiles".to_owned(),
-        (OutputFormat::Avro, _) => "whole records in Avro files".to_owned(),
+        (OutputFormat::Avro, Content::Envelope) => "whole records in Avro files".to_owned(),
+        (OutputFormat::Avro, Content::Value) if output.schema.is_some() => {
+            "values in Avro files by one schema".to_owned()
+        }
+        (OutputFormat::Avro, Content::Value) => "values in Avro files by their own schemas".to_owned(),
         (OutputFormat::Parquet, Content::Envelope) => "whole records in Parquet files".to_owned(),
         (OutputFormat::Parquet, Content::Value) => "columns of values in Parquet files".to_owned(),
         (OutputFormat::Orc, Content::Envelope) => "whole records in ORC files".to_owned(),
@@ -257,10 +261,26 @@ fn example(shape: &Shape, topics: &[TopicPattern], generation: Generation) -> St
         generation,
         partition: 0,
         start: Offset::new(100).unwrap_or(Offset::ZERO),
-        ext: &extension(&shape.output),
+        ext: &extension_by(&shape.output, writer(shape)),
     };
     // a checked configuration holds a layout that can be read
     Layout::parse(&shape.layout).map_or_else(|error| error.to_string(), |layout| layout.key(&parts))
+}
+
+/// A schema as records may name it, where it stands in names.
+fn writer(shape: &Shape) -> Option<WriterSchema> {
+    let output = &shape.output;
+    if output.format != OutputFormat::Avro || output.content != Content::Value || output.schema.is_some() {
+        return None;
+    }
+    match shape.input.framing {
+        MessageFraming::None => None,
+        MessageFraming::Confluent => {
+            let given = shape.input.schemas.first().and_then(|schema| schema.name.parse().ok());
+            Some(WriterSchema::Id(given.unwrap_or(17)))
+        }
+        MessageFraming::SingleObject => Some(WriterSchema::Fingerprint(0x0123_4567_89ab_cdef)),
+    }
 }
 
 fn flush(flush: &FlushPolicy) -> String {
