@@ -109,7 +109,7 @@ impl Stored {
 
     /// Are values walked over, to fill columns?
     pub(crate) fn are_columns(&self) -> bool {
-        matches!(self, Self::Columns(_))
+        matches!(self, Self::Columns(_) | Self::Filled(..))
     }
 
     /// Whether a file is by one writer's schema, so that records of one output partition may go to several.
