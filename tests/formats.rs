@@ -36,7 +36,7 @@ const ARCHIVES: [(&str, &str, &[&str]); 10] = [
     ),
     (
         "formats_columns",
-        r#"output = { format = "parquet", compression = "brotli", schema = "text string, id int" }"#,
+        r#"output = { format = "parquet", compression = "brotli", schema = "text string, id int, _kafka_topic string, _kafka_partition int, _kafka_offset bigint, _kafka_headers map<string,string>" }"#,
         &[],
     ),
     (
@@ -111,8 +111,14 @@ fn expected(topic: &str, kept: &[&str], id: i64) -> Value {
         None if keeps("null") => Value::Null,
         _ if topic.ends_with("_columns") => {
             let text = value(id).map(|_| format!("grüße, \"{id}\""));
-            let id = text.as_ref().map(|_| id);
-            json!(format!(r#"{{"text":{},"id":{}}}"#, json!(text), json!(id)))
+            let (offset, id) = (id, text.as_ref().map(|_| id));
+            let beside = match topic {
+                "formats_columns" => format!(
+                    r#","_kafka_topic":"{topic}","_kafka_partition":0,"_kafka_offset":{offset},"_kafka_headers":{{"none":null,"trace":"trace {offset}"}}"#
+                ),
+                _ => String::new(),
+            };
+            json!(format!(r#"{{"text":{},"id":{}{beside}}}"#, json!(text), json!(id)))
         }
         Some(_) if topic == "formats_avro_filled" => {
             json!(format!(r#"{{"text":{},"id":{id}}}"#, json!(format!("grüße, \"{id}\""))))

@@ -14,6 +14,7 @@ pub(crate) mod row;
 pub(crate) mod cell;
 pub(crate) mod envelope;
 pub(crate) mod orc;
+pub(crate) mod metadata;
 pub(crate) mod fill;
 pub(crate) mod print;
 pub(crate) mod read;

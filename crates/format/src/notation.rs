@@ -16,6 +16,7 @@ use secor_core::manifest::RegisteredSchema;
 use secor_core::shape::{InputFormat, Schema};
 
 use crate::columns::ddl;
+use crate::columns::metadata::PREFIX;
 use crate::columns::types::{Field, Kind};
 use crate::input::avro::inline::inline;
 use crate::input::protobuf::schema::compile_registered;
@@ -93,7 +94,10 @@ impl Sketch {
         let mut fields: Vec<Field> = Vec::new();
         for (name, member) in members {
             self.path.push(name.to_owned());
-            let made = self.room().and_then(|()| kind(self, member)).and_then(|kind| {
+            let is_taken = self.path.len() == 1 && name.starts_with(PREFIX);
+            let free =
+                if is_taken { Err(format!("columns that begin with `{PREFIX}` are of the record")) } else { Ok(()) };
+            let made = free.and_then(|()| self.room()).and_then(|()| kind(self, member)).and_then(|kind| {
                 // readers that don't tell case apart find two columns of one name
                 let twice = fields.iter().find(|field| field.name.to_lowercase() == name.to_lowercase());
                 twice.map_or(Ok(kind), |twice| Err(format!("column `{}` has the same name", twice.name)))

@@ -37,6 +37,8 @@ const BUCKETS_MAX: usize = 1_024;
 /// What a worker needs to route the records of one archive; reused for many batches.
 pub struct Pipeline {
     plan: Plan,
+    /// Topic and partition of the records.
+    source: Option<(Box<str>, i32)>,
     reader: Reader,
     captures: Captures,
     buckets: Buckets,
@@ -87,7 +89,14 @@ impl Pipeline {
             clock: None,
             partitions: Partitions::new(),
             key: Vec::new(),
+            source: None,
         })
+    }
+
+    /// Says whose records are routed, for columns that hold it.
+    #[must_use]
+    pub fn of(self, topic: &str, partition: i32) -> Self {
+        Self { source: Some((topic.into(), partition)), ..self }
     }
 
     /// Decides where a record goes. `clock_ms` is the batch's clock value in milliseconds since 1970, the same for all
@@ -97,7 +106,8 @@ impl Pipeline {
     /// [`BadRecord`] by the table in `docs/formats.md`.
     ///
     /// # Panics
-    /// When a template or the timestamp source names the clock and `clock_ms` is outside the years 1 to 9999.
+    /// When a template or the timestamp source names the clock and `clock_ms` is outside the years 1 to 9999; when a column
+    /// holds topic or partition, and [`Self::of`] did not say them.
     pub fn route<'r>(&mut self, record: &Record<'r>, clock_ms: i64) -> Result<Routed<'r>, BadRecord> {
         let (input, schema) = match record.value {
             Some(value) => {
@@ -110,7 +120,8 @@ impl Pipeline {
             }
         };
         let (reader, captures) = (&self.reader, &self.captures);
-        let read = ReadBody { record, bytes: input, schema, format: self.plan.input, reader, captures };
+        let source = self.source.as_ref().map(|(topic, partition)| (&**topic, *partition));
+        let read = ReadBody { record, source, bytes: input, schema, format: self.plan.input, reader, captures };
         let value = self.plan.stored.value(&read)?;
         let event_time = match &self.plan.event_time {
             Some(plan) => event_time(plan, &self.plan, &self.captures, record, input, clock_ms)?,

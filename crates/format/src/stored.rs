@@ -53,6 +53,8 @@ pub(crate) enum Stored {
 /// A record whose value was found good.
 pub(crate) struct ReadBody<'a, 'r> {
     pub record: &'a Record<'r>,
+    /// Its topic and partition, where they are known.
+    pub source: Option<(&'a str, i32)>,
     /// The value without what frames a JSON text or an Avro datum and names its schema; captures count from there.
     pub bytes: &'r [u8],
     /// The place of the schema that it was written by.

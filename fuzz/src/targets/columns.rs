@@ -28,7 +28,8 @@ pub fn run(data: &[u8]) {
 fn through(format: &str, schema: &str, value: &str) {
     let output = json!({"format": format, "compression": "snappy", "schema": schema});
     let shape = shape(json!({"input": {"format": "json"}, "output": output}));
-    let Ok(mut pipeline) = Pipeline::new(&shape) else { return };
+    let Ok(pipeline) = Pipeline::new(&shape) else { return };
+    let mut pipeline = pipeline.of("clicks", 3);
     let record = |value| Record { offset: Offset::ZERO, timestamp: None, key: None, value, headers: &[] };
     let good = record(Some(value.as_bytes()));
     let Ok(routed) = pipeline.route(&good, 0) else { return };

@@ -28,7 +28,7 @@ pub fn run(data: &[u8]) {
         return;
     }
     let mut pipeline = match Pipeline::new(&shape) {
-        Ok(pipeline) => pipeline,
+        Ok(pipeline) => pipeline.of("clicks", 3),
         Err(error) => {
             assert!(!error.faults.is_empty());
             for fault in error.faults {

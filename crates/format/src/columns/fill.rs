@@ -6,6 +6,7 @@
 use std::ops::{ControlFlow, Range};
 
 use super::cell::{Mismatch, push_absent, push_cell, push_decimal};
+use super::metadata::{Metadata, Part, RecordWalk};
 use super::row::{push_bytes, push_list, push_struct};
 use super::types::{Field, Kind};
 use crate::fields::Found;
@@ -16,9 +17,17 @@ use crate::walk::{Seen, Visitor, Walk};
 const ROW_BYTES_MAX: usize = 1 << 28;
 
 /// Appends the row of a value.
-pub(crate) struct RowOf<'f> {
+pub(crate) struct RowOf<'f, 'r> {
     pub fields: &'f [Field],
     pub row: &'f mut Vec<u8>,
+    pub beside: &'f Beside<'r>,
+}
+
+/// What of the record stands beside the columns of its value.
+pub(crate) struct Beside<'r> {
+    /// Of every column; `None`: one of the value.
+    pub metadata: &'r [Option<Metadata>],
+    pub record: RecordWalk<'r>,
 }
 
 struct Filler<'f, W, P> {
@@ -30,20 +39,35 @@ struct Filler<'f, W, P> {
 
 // === impl RowOf ===
 
-impl Visitor for RowOf<'_> {
+impl Visitor for RowOf<'_, '_> {
     type Output = Result<(), Mismatch>;
 
     fn visit<'v, W: Walk<'v>>(self, walk: &W, root: W::Place) -> Self::Output {
         let found = Vec::with_capacity(self.fields.len());
-        Filler { walk, row: self.row, found }.structure(self.fields, &[root])
+        Filler { walk, row: self.row, found }.structure(self.fields, &[root], Some(self.beside))
+    }
+}
+
+// === impl Beside ===
+
+impl Beside<'_> {
+    /// Appends the cell of the column at `index`, if it is not of the value.
+    pub(crate) fn push(&self, row: &mut Vec<u8>, index: usize, field: &Field) -> Option<Result<(), Mismatch>> {
+        let part = Part::Whole(self.metadata[index]?);
+        Some(Filler { walk: &self.record, row, found: Vec::new() }.cell(field, &[part]))
     }
 }
 
 // === impl Filler ===
 
 impl<'v, W: Walk<'v>> Filler<'_, W, W::Place> {
-    /// The cells of a struct's fields.
-    fn structure(&mut self, fields: &[Field], places: &[W::Place]) -> Result<(), Mismatch> {
+    /// The cells of a struct's fields; only at the top there are others beside them.
+    fn structure(
+        &mut self,
+        fields: &[Field],
+        places: &[W::Place],
+        beside: Option<&Beside<'_>>,
+    ) -> Result<(), Mismatch> {
         let base = self.found.len();
         self.find(fields, places);
         let mut at = base;
@@ -52,7 +76,10 @@ impl<'v, W: Walk<'v>> Filler<'_, W, W::Place> {
             while self.found.get(at).is_some_and(|(of, _)| *of == index) {
                 at += 1;
             }
-            self.column(field, start..at)?;
+            match beside.and_then(|beside| beside.push(self.row, index, field)) {
+                Some(done) => done?,
+                None => self.column(field, start..at)?,
+            }
         }
         self.found.truncate(base);
         Ok(())
@@ -114,7 +141,7 @@ impl<'v, W: Walk<'v>> Filler<'_, W, W::Place> {
             },
             (Kind::Struct(fields), Seen::Members | Seen::Entries) => {
                 push_struct(self.row);
-                self.structure(fields, places).map_err(|mismatch| mismatch.within(field))
+                self.structure(fields, places, None).map_err(|mismatch| mismatch.within(field))
             }
             (Kind::List(element), _) if self.walk.is_list(places) => self.list(field, element, places),
             (Kind::Map(value), Seen::Entries) => self.map(field, value, places),

@@ -5,7 +5,8 @@ use secor_core::shape::{Input, InputFormat, JsonValue, Output, OutputFormat};
 use super::{ReadBody, Wishing};
 use crate::bad::{BadReason, BadRecord};
 use crate::columns::cell::{Mismatch, push_absent, push_cell};
-use crate::columns::fill::RowOf;
+use crate::columns::fill::{Beside, RowOf};
+use crate::columns::metadata::{Metadata, RecordWalk};
 use crate::columns::row::push_bytes;
 use crate::columns::types::{Field, Kind};
 use crate::columns::{ddl, orc};
@@ -18,8 +19,10 @@ const KEY: &str = "output.schema";
 /// How a value becomes a row.
 pub(crate) struct RowMaker {
     fields: Vec<Field>,
-    /// Of `text` input: where the group of each field is found.
-    slots: Option<Vec<usize>>,
+    /// What of the record each column holds; `None`: something of its value.
+    metadata: Vec<Option<Metadata>>,
+    /// Of `text` input: where the group of each column is found, if it is of the value.
+    slots: Option<Vec<Option<usize>>>,
     /// May a row be more than an ORC file can hold?
     is_limited: bool,
 }
@@ -30,55 +33,88 @@ impl RowMaker {
     /// The output's schema has been checked; one that is wrong makes no columns.
     pub(super) fn new(output: &Output, input: InputFormat, wishing: &mut impl Wishing) -> Self {
         let fields = output.schema.as_deref().and_then(|schema| ddl::parse(schema).ok()).unwrap_or_default();
+        let metadata = fields.iter().map(|field| Metadata::of(field).ok().flatten()).collect();
         let is_limited = output.format == OutputFormat::Orc && orc::has_limits(&fields);
-        Self { is_limited, ..Self::of(fields, input, wishing) }
+        Self { is_limited, ..Self::with(fields, metadata, input, wishing) }
     }
 
-    /// For columns that no notation says.
+    /// For columns that no notation says, all of the value.
     pub(super) fn of(fields: Vec<Field>, input: InputFormat, wishing: &mut impl Wishing) -> Self {
+        let metadata = vec![None; fields.len()];
+        Self::with(fields, metadata, input, wishing)
+    }
+
+    fn with(
+        fields: Vec<Field>,
+        metadata: Vec<Option<Metadata>>,
+        input: InputFormat,
+        wishing: &mut impl Wishing,
+    ) -> Self {
+        let columns = || fields.iter().zip(&metadata);
         let slots = match input {
-            InputFormat::Text => Some(fields.iter().filter_map(|it| wishing.names(KEY, &[&it.name])).collect()),
+            InputFormat::Text => {
+                let mut slot = |field: &Field| wishing.names(KEY, &[&field.name]);
+                Some(columns().map(|(field, metadata)| if metadata.is_none() { slot(field) } else { None }).collect())
+            }
             _ => {
-                wish_all(&fields, &mut Vec::new(), wishing);
+                let of_value = columns().filter(|(_, metadata)| metadata.is_none()).map(|(field, _)| field);
+                wish_all(of_value, &mut Vec::new(), wishing);
                 None
             }
         };
-        Self { fields, slots, is_limited: false }
+        Self { fields, metadata, slots, is_limited: false }
     }
 
     /// # Errors
     /// [`BadReason::ColumnMismatch`].
     pub(super) fn row(&self, read: &ReadBody<'_, '_>) -> Result<Vec<u8>, BadRecord> {
         let mut row = Vec::with_capacity(read.bytes.len());
+        let beside =
+            Beside { metadata: &self.metadata, record: RecordWalk { record: *read.record, source: read.source } };
         let done = match (read.record.value, &self.slots) {
-            (None, _) => self.fields.iter().try_for_each(|field| push_absent(&mut row, field)),
-            (Some(_), Some(slots)) => self.push_groups(&mut row, slots, read),
-            (Some(_), None) => read.reader.walk(read.bytes, read.schema, RowOf { fields: &self.fields, row: &mut row }),
+            (None, _) => self.push_columns(&mut row, &beside, |row, _, field| push_absent(row, field)),
+            (Some(_), Some(slots)) => self.push_columns(&mut row, &beside, |row, index, field| match slots[index] {
+                Some(slot) => push_group(row, field, read.captures.get(slot, read.bytes)),
+                None => push_absent(row, field),
+            }),
+            (Some(_), None) => {
+                let row = RowOf { fields: &self.fields, row: &mut row, beside: &beside };
+                read.reader.walk(read.bytes, read.schema, row)
+            }
         };
         let done = done.and_then(|()| if self.is_limited { orc::check(&row, &self.fields) } else { Ok(()) });
         done.map(|()| row).map_err(|mismatch| BadReason::ColumnMismatch.with(mismatch.to_string()))
     }
 
-    fn push_groups(&self, row: &mut Vec<u8>, slots: &[usize], read: &ReadBody<'_, '_>) -> Result<(), Mismatch> {
-        for (field, slot) in self.fields.iter().zip(slots) {
-            let found = read.captures.get(*slot, read.bytes);
-            let Found::Text(raw) = found else {
-                push_cell(row, field, found)?;
-                continue;
-            };
-            let text = raw.unescape().unwrap_or_default();
-            match &field.kind {
-                Kind::Binary => push_bytes(row, text.as_bytes()),
-                kind if kind.is_number() && is_number(&text) => push_cell(row, field, Found::Number(&text))?,
-                _ => push_cell(row, field, found)?,
-            }
+    /// All cells; `of_value` appends those of columns of the value.
+    fn push_columns(
+        &self,
+        row: &mut Vec<u8>,
+        beside: &Beside<'_>,
+        of_value: impl Fn(&mut Vec<u8>, usize, &Field) -> Result<(), Mismatch>,
+    ) -> Result<(), Mismatch> {
+        self.fields.iter().enumerate().try_for_each(|(index, field)| {
+            beside.push(row, index, field).unwrap_or_else(|| of_value(row, index, field))
+        })
+    }
+}
+
+/// The cell of a group of a pattern: a text, which may be a number.
+fn push_group(row: &mut Vec<u8>, field: &Field, found: Found<'_>) -> Result<(), Mismatch> {
+    let Found::Text(raw) = found else { return push_cell(row, field, found) };
+    let text = raw.unescape().unwrap_or_default();
+    match &field.kind {
+        Kind::Binary => {
+            push_bytes(row, text.as_bytes());
+            Ok(())
         }
-        Ok(())
+        kind if kind.is_number() && is_number(&text) => push_cell(row, field, Found::Number(&text)),
+        _ => push_cell(row, field, found),
     }
 }
 
 /// Asks for every column whether the input can have it.
-fn wish_all<'f>(fields: &'f [Field], path: &mut Vec<Step<'f>>, wishing: &mut impl Wishing) {
+fn wish_all<'f>(fields: impl IntoIterator<Item = &'f Field>, path: &mut Vec<Step<'f>>, wishing: &mut impl Wishing) {
     for field in fields {
         path.push(Step::Name(&field.name));
         if wishing.column(KEY, path) {
@@ -126,7 +162,17 @@ pub(super) fn check_input(fields: &[Field], input: &Input, fault: &mut dyn FnMut
         let message = "columns are those of one object".to_owned();
         fault(KEY, message, "leave `input.json` out, or set `content = \"envelope\"`");
     }
-    let has = |is: fn(&Kind) -> bool| fields.iter().any(|field| field.kind.any(is));
+    let metadata: Vec<_> = fields.iter().map(Metadata::of).collect();
+    for why in metadata.iter().filter_map(|metadata| metadata.as_ref().err()) {
+        let hint = "choose another name for what is of the value; the page of formats has the columns of a record";
+        fault(KEY, why.clone(), hint);
+    }
+    if metadata.iter().all(|metadata| matches!(metadata, Ok(Some(_)))) {
+        let message = "no column is of the value".to_owned();
+        fault(KEY, message, "name fields of the value, or set `content = \"envelope\"`");
+    }
+    let of_value = || fields.iter().zip(&metadata).filter(|(_, metadata)| matches!(metadata, Ok(None)));
+    let has = |is: fn(&Kind) -> bool| of_value().any(|(field, _)| field.kind.any(is));
     if input.format != InputFormat::Json && has(|kind| *kind == Kind::Json) {
         let message = "`json` is for `json` input".to_owned();
         fault(KEY, message, "name the fields within as a `struct` or a `map`, or set `content = \"envelope\"`");

@@ -5,6 +5,7 @@
 
 mod files;
 mod inputs;
+mod metadata;
 mod notation;
 mod orc;
 mod parquet;

@@ -87,6 +87,7 @@ fn what_no_column_holds_is_left_out_and_named() {
             r#"{"type":"map","values":{"type":"array","items":["null",{"type":"record","name":"E","fields":[]}]}}"#,
         ),
         field("f", r#"{"type":"bytes","logicalType":"decimal","precision":50,"scale":2}"#),
+        field("_kafka_key", r#""string""#),
     ];
     let (text, left_out) = short(&record(&fields.join(",")).expect("columns"));
     assert_eq!(text, "struct< a: bigint, c: double, f: binary >");
@@ -95,6 +96,7 @@ fn what_no_column_holds_is_left_out_and_named() {
         "d: its items take no bytes, and may be any number",
         "A: column `a` has the same name",
         "e: no field of it can be a column",
+        "_kafka_key: columns that begin with `_kafka_` are of the record",
     ];
     assert_eq!(left_out, expected);
     assert_eq!(record(&field("n", r#""null""#)), Err("no field of it can be a column".to_owned()));

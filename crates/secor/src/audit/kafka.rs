@@ -106,7 +106,7 @@ fn compare_blocking(
         }
         let Some(shape) = named.shape_of(batch) else { continue };
         if recipe.as_ref().is_none_or(|recipe| recipe.config != batch.config) {
-            match Recipe::new(batch.config.clone(), Arc::clone(shape)) {
+            match Recipe::new(&entry.topic_partition(), batch.config.clone(), Arc::clone(shape)) {
                 Ok(made) => recipe = Some(made),
                 Err(what) => {
                     compared.findings.push(place.finding(FindingCode::Unreadable, what));
@@ -331,8 +331,9 @@ impl Tally {
 // === impl Recipe ===
 
 impl Recipe {
-    fn new(config: ConfigHash, shape: Arc<Shape>) -> Result<Self, String> {
+    fn new(place: &TopicPartition, config: ConfigHash, shape: Arc<Shape>) -> Result<Self, String> {
         let pipeline = Pipeline::new(&shape).map_err(|error| error.to_string())?;
+        let pipeline = pipeline.of(&place.topic, place.partition);
         let layout = Layout::parse(&shape.layout).map_err(|error| error.to_string())?;
         Ok(Self { config, shape, pipeline, layout })
     }

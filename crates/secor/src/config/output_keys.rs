@@ -100,9 +100,10 @@ pub(super) const OUTPUT_KEYS: &[Key] = &[
         Kind::Text(checks::not_empty),
         Fallback::Absent("none"),
         "With `content = \"value\"`. Of `parquet` and `orc`: the columns, as Hive and Spark write types, such as \
-         `struct<id:bigint not null,name:string,tags:array<string>>`; [Formats](formats.md) has the types. Of `avro`: the \
-         schema of all files, in JSON, to which every value is resolved, or that other inputs than `avro` fill; such as \
-         `${file:/etc/secor/click.avsc}`. Without it there is a file for each schema that values were written by.",
+         `struct<id:bigint not null,name:string,tags:array<string>>`; [Formats](formats.md) has the types, and columns such \
+         as `_kafka_offset`. Of `avro`: the schema of all files, in JSON, to which every value is resolved, or that other \
+         inputs than `avro` fill; such as `${file:/etc/secor/click.avsc}`. Without it there is a file for each schema that \
+         values were written by.",
     ),
     shaping(
         "archive.output.row_group_rows",

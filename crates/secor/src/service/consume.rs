@@ -201,7 +201,7 @@ pub(super) fn grant(tp: &TopicPartition, world: &Arc<World>) {
     };
     let until = world.until.as_ref().map(|until| until.get(tp).copied().unwrap_or(Offset::ZERO));
     let settings = settings::machine(&world.config, archive, &world.common, tp.clone(), until);
-    let recipe = Recipe::new(Arc::clone(&archive.shape), world.config.kafka.isolation)
+    let recipe = Recipe::new(tp, Arc::clone(&archive.shape), world.config.kafka.isolation)
         .expect("the configuration was checked when it was read");
     world.registry.granted(tp);
     if let Err(error) = recipe.check_topic(&tp.topic) {

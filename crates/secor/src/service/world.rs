@@ -224,7 +224,7 @@ impl World {
             return Err(Trouble::Refuse(Refusal::new(RefusalCode::OtherIsolation, detail)));
         }
         let shape = self.ledger.config(&batch.config).await?;
-        let mut recipe = Recipe::new(shape, batch.isolation).map_err(refuse)?;
+        let mut recipe = Recipe::new(&entry.topic_partition(), shape, batch.isolation).map_err(refuse)?;
         for named in &batch.schemas {
             let schema = match &named.schema {
                 Some(hash) => Some((hash.clone(), self.ledger.schema(hash).await?)),

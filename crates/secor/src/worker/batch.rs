@@ -100,8 +100,9 @@ pub(super) enum Rejected {
 impl Recipe {
     /// # Errors
     /// What is wrong with the shape, in words.
-    pub fn new(shape: Arc<Shape>, isolation: Isolation) -> Result<Self, String> {
+    pub fn new(place: &TopicPartition, shape: Arc<Shape>, isolation: Isolation) -> Result<Self, String> {
         let pipeline = Pipeline::new(&shape).map_err(|error| error.to_string())?;
+        let pipeline = pipeline.of(&place.topic, place.partition);
         let layout = Layout::parse(&shape.layout).map_err(|error| error.to_string())?;
         let (config, _) = shape.stored();
         Ok(Self { config, shape, isolation, pipeline, layout })

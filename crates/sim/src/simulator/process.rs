@@ -294,7 +294,7 @@ impl Process {
             self.epochs += 1;
             let address = Address { topic_partition: tp.clone(), epoch: self.epochs };
             let settings = self.settings(tp);
-            let recipe = Recipe::new(Arc::clone(&self.config.shape), self.config.isolation)
+            let recipe = Recipe::new(tp, Arc::clone(&self.config.shape), self.config.isolation)
                 .expect("scenarios draw shapes that are right");
             let mut effects = Vec::new();
             let lane = Lane::new(address.clone(), settings, recipe, &mut self.context(now_ms, &mut effects));

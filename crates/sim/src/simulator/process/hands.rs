@@ -166,7 +166,7 @@ impl Hands {
             _ => self.ledger.config(&batch.config).await?,
         };
         let refuse = |detail| Trouble::Refuse(Refusal::new(RefusalCode::ConfigMissing, detail));
-        let recipe = Recipe::new(shape, batch.isolation).map_err(refuse)?;
+        let recipe = Recipe::new(&entry.topic_partition(), shape, batch.isolation).map_err(refuse)?;
         let log = self.log_range(&entry.topic_partition()).await?;
         Ok(ReplayPlan { recipe, entry: Box::new(entry.clone()), keys: keys.to_vec(), log })
     }
