@@ -12,7 +12,7 @@ use secor_core::shape::{self, Input, InputFormat, Output, OutputFormat, Shape};
 use secor_format::{Codec, FileEncoder, FileIdentity, Pipeline};
 use serde_json::{Value, json};
 
-use super::{Case, Owned, Verdict, java, run};
+use super::Owned;
 
 /// Of the values: what the fields of JSON are.
 const WRITER: &str = r#"{"type":"record","name":"Click","namespace":"acme","fields":[
@@ -122,22 +122,4 @@ fn resolved(row: &Value) -> Value {
     let x = &row["x"];
     let x = if x.is_object() { json!({"y": x["y"], "z": x["z"], "more": {"a": 0.5}}) } else { Value::Null };
     json!({"x": x, "label": row["text"], "id": row["id"], "kind": "B"})
-}
-
-/// Codecs for which Hadoop's jars have what Avro's library wants.
-pub(super) fn read_with_java(folder: &Path, cases: &[Case]) -> Vec<Verdict> {
-    let of_java = |case: &&Case| case.format == "avro_values" && matches!(case.codec, "none" | "deflate" | "snappy");
-    let cases: Vec<_> = cases.iter().filter(of_java).collect();
-    let said = run(java("ReadAvro.java", &[]).args(cases.iter().map(|case| folder.join(&case.file))));
-    let parsed = |lines: &str| -> Vec<Value> {
-        lines.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| json!(line))).collect()
-    };
-    let files: Vec<_> = said.split("#\n").skip(1).map(parsed).collect();
-    assert_eq!(files.len(), cases.len(), "Avro's reader ended early");
-    let verdict = |(case, found): (&&Case, &Vec<Value>)| {
-        let expected = fs::read_to_string(folder.join(case.expected)).expect("it was written");
-        let verdict = if parsed(&expected) == *found { "ok" } else { "other rows" };
-        (case.file.clone(), "Apache Avro (Java)".to_owned(), verdict.to_owned())
-    };
-    cases.iter().zip(&files).map(verdict).collect()
 }

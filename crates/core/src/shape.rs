@@ -244,7 +244,8 @@ pub struct Output {
     /// Of `csv`: is the first line of a file the columns' names?
     #[serde(default, skip_serializing_if = "is_default")]
     pub header_line: bool,
-    /// Of `parquet` and `orc` with values: the columns, as Hive writes types.
+    /// Of `parquet` and `orc` with values: the columns, as Hive writes types. Of `avro` with values: the schema of all files,
+    /// in JSON.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub schema: Option<String>,
     /// Of `parquet`: a row group ends with this many rows.
