@@ -121,9 +121,11 @@ pub fn is_alive(pid: i32) -> bool {
 /// so that a connection of a neighbour does not take it before the server does.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let spread = u16::try_from(std::process::id() % u32::from(PORTS)).expect("below PORTS");
+    let ports = u32::from(PORTS);
+    let spread = std::process::id() % ports * 61;
     (0..PORTS)
-        .map(|_| FIRST_PORT + (spread.wrapping_mul(61) + NEXT.fetch_add(1, Ordering::Relaxed)) % PORTS)
+        .map(|_| (spread + u32::from(NEXT.fetch_add(1, Ordering::Relaxed))) % ports)
+        .map(|port| FIRST_PORT + u16::try_from(port).expect("below PORTS"))
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .expect("one of ten thousand ports is free")
 }

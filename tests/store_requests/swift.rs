@@ -1,5 +1,5 @@
-//! Logins of OpenStack Swift and what its requests carry, after the Identity API v3 and the Object Storage API v1. There
-//! is no Keystone among the servers of the tests.
+//! Logins of OpenStack Swift and what its requests carry, after the Identity API v3 and the Object Storage API v1. A real
+//! Keystone is asked in `keystone.rs`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
