@@ -51,7 +51,7 @@ static:
     make build
     ! ldd "${CARGO_TARGET_DIR:-target}/release/secor" | grep -vE 'linux-vdso|ld-linux|lib(c|m|gcc_s|pthread|dl|resolv|rt)\.so'
 
-# CPU seconds per million records against the plain program; `just bench --records 300000` for a quick look
+# CPU seconds per million records against the plain program; `--formats` for those but text; `--records 300000` is quick
 bench *arguments:
     tests/lab/install.sh build kafka
     python3 bench/run.py {{ arguments }}

@@ -8,8 +8,10 @@
 //! (the first one ends the program). Nothing it writes should be kept.
 
 mod produce;
+mod rows;
 mod sink;
 mod source;
+mod tables;
 
 use std::fs::File;
 use std::io::Read;
@@ -18,14 +20,17 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
+use rows::Rows;
 use sink::{Codec, Files, PIECE_BYTES};
 
 const USAGE: &str = "usage: plain produce  BROKERS TOPIC PARTITIONS RECORDS
        plain consume  BROKERS TOPIC
-       plain raw      BROKERS TOPIC DIR none | gzip LEVEL | zstd LEVEL
-       plain dated    BROKERS TOPIC DIR none | gzip LEVEL | zstd LEVEL
-       plain compress gzip LEVEL FILE
-       plain compress zstd LEVEL FILE";
+       plain raw      BROKERS TOPIC DIR CODEC
+       plain dated    BROKERS TOPIC DIR CODEC
+       plain format   BROKERS TOPIC DIR NAME
+       plain compress CODEC FILE
+NAME:  json | csv | envelope | sequence | avro | parquet | parquet-columns | orc | orc-columns
+CODEC: none | gzip LEVEL | zstd LEVEL | snappy | lz4 | bzip2 LEVEL";
 
 /// What a mode did; printed as one line of JSON together with what it cost.
 #[derive(Default)]
@@ -48,7 +53,8 @@ fn main() -> Result<()> {
         ["consume", brokers, topic] => consume(brokers, topic)?,
         ["raw", brokers, topic, dir, ref codec @ ..] => raw(brokers, topic, Path::new(dir), Codec::parse(codec)?)?,
         ["dated", brokers, topic, dir, ref codec @ ..] => dated(brokers, topic, Path::new(dir), Codec::parse(codec)?)?,
-        ["compress", codec, level, file] => compress(Codec::parse(&[codec, level])?, Path::new(file))?,
+        ["format", brokers, topic, dir, name] => format(brokers, topic, Path::new(dir), name)?,
+        ["compress", ref codec @ .., file] => compress(Codec::parse(codec)?, Path::new(file))?,
         _ => bail!("{USAGE}"),
     };
     report(&totals);
@@ -58,9 +64,9 @@ fn main() -> Result<()> {
 /// Bare consumption: every record is read and destroyed.
 fn consume(brokers: &str, topic: &str) -> Result<Totals> {
     let mut totals = Totals::default();
-    source::consume(brokers, topic, |_, value| {
+    source::consume(brokers, topic, |record| {
         totals.records += 1;
-        totals.bytes_in += value.len() as u64;
+        totals.bytes_in += record.value().len() as u64;
         Ok(())
     })?;
     Ok(totals)
@@ -71,7 +77,8 @@ fn raw(brokers: &str, topic: &str, dir: &Path, codec: Codec) -> Result<Totals> {
     let mut files = Files::new(dir, codec);
     let mut totals = Totals::default();
     let mut of_partition: Vec<Option<usize>> = Vec::new();
-    source::consume(brokers, topic, |partition, value| {
+    source::consume(brokers, topic, |record| {
+        let (partition, value) = (record.partition(), record.value());
         if partition >= of_partition.len() {
             of_partition.resize(partition + 1, None);
         }
@@ -93,7 +100,8 @@ fn dated(brokers: &str, topic: &str, dir: &Path, codec: Codec) -> Result<Totals>
     let mut totals = Totals::default();
     // The hour of the record before, per topic partition: nearly always the hour of this one too.
     let mut latest: Vec<(i64, usize)> = Vec::new();
-    source::consume(brokers, topic, |partition, value| {
+    source::consume(brokers, topic, |record| {
+        let (partition, value) = (record.partition(), record.value());
         let field = sonic_rs::get_from_slice(value, ["meta", "ts"]).context("no `meta.ts`")?;
         let hour = field.as_raw_str().parse::<i64>().context("`meta.ts` is not a number")?.div_euclid(3_600_000);
         if partition >= latest.len() {
@@ -108,6 +116,48 @@ fn dated(brokers: &str, topic: &str, dir: &Path, codec: Codec) -> Result<Totals>
     })?;
     totals.bytes_out = files.finish()?;
     Ok(totals)
+}
+
+/// One file per topic partition in another format than text: zstd 3 where the format's library has it.
+fn format(brokers: &str, topic: &str, dir: &Path, name: &str) -> Result<Totals> {
+    let mut totals = Totals::default();
+    let mut of_partition: Vec<Option<Box<dyn Rows>>> = Vec::new();
+    source::consume(brokers, topic, |record| {
+        let partition = record.partition();
+        if partition >= of_partition.len() {
+            of_partition.resize_with(partition + 1, || None);
+        }
+        let rows = match &mut of_partition[partition] {
+            Some(rows) => rows,
+            None => of_partition[partition].insert(open(topic, &dir.join(partition.to_string()), name)?),
+        };
+        totals.records += 1;
+        totals.bytes_in += record.value().len() as u64;
+        rows.append(&record)
+    })?;
+    for (partition, rows) in of_partition.into_iter().enumerate() {
+        if let Some(rows) = rows {
+            rows.finish()?;
+            totals.bytes_out += dir.join(partition.to_string()).metadata()?.len();
+        }
+    }
+    Ok(totals)
+}
+
+fn open(topic: &str, path: &Path, name: &str) -> Result<Box<dyn Rows>> {
+    let file = File::create_new(path).with_context(|| format!("cannot create `{}`", path.display()))?;
+    Ok(match name {
+        "json" => Box::new(rows::Json::new(file)?),
+        "csv" => Box::new(rows::Csv::new(file)?),
+        "envelope" => Box::new(rows::Envelope::new(file)?),
+        "sequence" => Box::new(rows::Sequence::new(file)?),
+        "avro" => Box::new(rows::Avro::new(file)?),
+        "parquet" => Box::new(tables::Parquet::records(topic, file)?),
+        "parquet-columns" => Box::new(tables::ParquetColumns::new(file)?),
+        "orc" => Box::new(tables::Orc::records(topic, file)?),
+        "orc-columns" => Box::new(tables::OrcColumns::new(file)?),
+        _ => bail!("{USAGE}"),
+    })
 }
 
 /// The bare compressor: the same bytes, in the same pieces, through the same calls; nothing is written.

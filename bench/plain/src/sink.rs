@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, create_dir_all};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -27,6 +27,11 @@ enum Kind {
     None,
     Gzip(Compressor),
     Zstd(zstd::bulk::Compressor<'static>),
+    /// Raw blocks, as Hadoop frames them, without the frame.
+    Snappy(snap::raw::Encoder),
+    /// Blocks alone, as above.
+    Lz4,
+    Bzip2(bzip2::Compression),
 }
 
 /// All files of a run, open until [`Files::finish`].
@@ -42,7 +47,7 @@ pub struct Files {
 // === impl Codec ===
 
 impl Codec {
-    /// `none`, `gzip LEVEL` (0 to 12, libdeflate's) or `zstd LEVEL`.
+    /// `none`, `gzip LEVEL` (0 to 12, libdeflate's), `zstd LEVEL`, `snappy`, `lz4` or `bzip2 LEVEL`.
     pub fn parse(args: &[&str]) -> Result<Self> {
         let kind = match args {
             ["none"] => Kind::None,
@@ -51,6 +56,9 @@ impl Codec {
                 Kind::Gzip(Compressor::new(level))
             }
             ["zstd", level] => Kind::Zstd(zstd::bulk::Compressor::new(level.parse()?)?),
+            ["snappy"] => Kind::Snappy(snap::raw::Encoder::new()),
+            ["lz4"] => Kind::Lz4,
+            ["bzip2", level] => Kind::Bzip2(bzip2::Compression::new(level.parse()?)),
             _ => bail!("no such codec: {args:?}"),
         };
         Ok(Self { kind, encoded: Vec::new() })
@@ -69,6 +77,20 @@ impl Codec {
                 let bound = zstd::zstd_safe::compress_bound(piece.len());
                 self.encoded.resize(bound.max(self.encoded.len()), 0);
                 zstd.compress_to_buffer(piece, self.encoded.as_mut_slice())?
+            }
+            Kind::Snappy(snappy) => {
+                let bound = snap::raw::max_compress_len(piece.len());
+                self.encoded.resize(bound.max(self.encoded.len()), 0);
+                snappy.compress(piece, &mut self.encoded)?
+            }
+            Kind::Lz4 => {
+                let bound = lz4_flex::block::get_maximum_output_size(piece.len());
+                self.encoded.resize(bound.max(self.encoded.len()), 0);
+                lz4_flex::block::compress_into(piece, &mut self.encoded)?
+            }
+            Kind::Bzip2(level) => {
+                self.encoded.clear();
+                bzip2::read::BzEncoder::new(piece, *level).read_to_end(&mut self.encoded)?
             }
         };
         Ok(&self.encoded[..written])

@@ -6,7 +6,8 @@
 //! Deliberately absent: groups, rebalances, commits, transactions.
 
 use std::ffi::CString;
-use std::ptr;
+use std::marker::PhantomData;
+use std::ptr::{self, NonNull};
 use std::slice;
 use std::time::Duration;
 
@@ -21,8 +22,41 @@ const BATCH_RECORDS: usize = 1_000;
 /// How long a broker may take to answer, or to send nothing, before the program gives up.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Hands every record of `topic` below the log end seen now to `each`, with its partition, in order of offset.
-pub fn consume(brokers: &str, topic: &str, mut each: impl FnMut(usize, &[u8]) -> Result<()>) -> Result<()> {
+/// A record, still in librdkafka's buffers.
+pub struct Record<'a> {
+    message: NonNull<rd::rd_kafka_message_t>,
+    /// As long as the record is lent.
+    lent: PhantomData<&'a ()>,
+}
+
+impl<'a> Record<'a> {
+    pub fn partition(&self) -> usize {
+        // SAFETY: `message` is valid as long as the record is lent.
+        unsafe { self.message.as_ref().partition as usize }
+    }
+
+    pub fn offset(&self) -> i64 {
+        // SAFETY: as above.
+        unsafe { self.message.as_ref().offset }
+    }
+
+    /// Milliseconds since 1970 (UTC); -1 without.
+    pub fn timestamp(&self) -> i64 {
+        // SAFETY: as above; the kind of timestamp need not be told.
+        unsafe { rd::rd_kafka_message_timestamp(self.message.as_ptr(), ptr::null_mut()) }
+    }
+
+    pub fn value(&self) -> &'a [u8] {
+        // SAFETY: as above; librdkafka says where the value is and how long.
+        unsafe {
+            let message = self.message.as_ref();
+            if message.payload.is_null() { &[] } else { slice::from_raw_parts(message.payload.cast(), message.len) }
+        }
+    }
+}
+
+/// Hands every record of `topic` below the log end seen now to `each`, in order of offset within a partition.
+pub fn consume(brokers: &str, topic: &str, mut each: impl FnMut(Record<'_>) -> Result<()>) -> Result<()> {
     let consumer: BaseConsumer = ClientConfig::new()
         .set("bootstrap.servers", brokers)
         .set("group.id", "plain")
@@ -47,20 +81,19 @@ pub fn consume(brokers: &str, topic: &str, mut each: impl FnMut(usize, &[u8]) ->
         };
         ensure!(taken > 0, "no record for {PATIENCE:?}, {left} missing");
         for &message in &batch[..taken as usize] {
+            let lent = NonNull::new(message).context("librdkafka gave no record")?;
             // SAFETY: the call above gave us this message; it is valid until it is destroyed, and not used after.
-            let (partition, offset, value) = unsafe {
-                let m = &*message;
-                ensure!(m.err as i32 == 0, "librdkafka says {:?}", m.err);
-                let value = if m.payload.is_null() { &[] } else { slice::from_raw_parts(m.payload.cast(), m.len) };
-                (m.partition as usize, m.offset, value)
-            };
-            let (next, end) = &mut ends[partition];
+            let error = unsafe { lent.as_ref().err };
+            ensure!(error as i32 == 0, "librdkafka says {error:?}");
+            let record = Record { message: lent, lent: PhantomData };
+            let (next, end) = &mut ends[record.partition()];
+            let offset = record.offset();
             if offset < *end {
                 left -= (offset + 1 - *next) as u64;
                 *next = offset + 1;
-                each(partition, value)?;
+                each(record)?;
             }
-            // SAFETY: as above; `value` is not used any more.
+            // SAFETY: as above; the record is lent to nobody any more.
             unsafe { rd::rd_kafka_message_destroy(message) };
         }
     }
