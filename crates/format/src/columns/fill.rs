@@ -43,7 +43,8 @@ impl Visitor for RowOf<'_, '_> {
     type Output = Result<(), Mismatch>;
 
     fn visit<'v, W: Walk<'v>>(self, walk: &W, root: W::Place) -> Self::Output {
-        let found = Vec::with_capacity(self.fields.len());
+        // and for those of structs within
+        let found = Vec::with_capacity(2 * self.fields.len());
         Filler { walk, row: self.row, found }.structure(self.fields, &[root], Some(self.beside))
     }
 }

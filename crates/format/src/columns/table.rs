@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow_array::builder::{BinaryBuilder, BooleanBuilder, PrimitiveBuilder, StringBuilder};
+use arrow_array::builder::{BinaryBuilder, BooleanBuilder, PrimitiveBuilder};
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
     Int64Type, TimestampMicrosecondType, TimestampMillisecondType,
 };
-use arrow_array::{ArrayRef, ListArray, MapArray, RecordBatch, StructArray};
+use arrow_array::{ArrayRef, ListArray, MapArray, RecordBatch, StringArray, StructArray};
 use arrow_buffer::{NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use arrow_schema::{DataType, FieldRef, Fields, SchemaRef};
 
@@ -34,11 +34,28 @@ enum Column {
     Date(PrimitiveBuilder<Date32Type>),
     Milliseconds(PrimitiveBuilder<TimestampMillisecondType>),
     Microseconds(PrimitiveBuilder<TimestampMicrosecondType>),
-    String(StringBuilder),
+    /// Becomes one of texts when it is given away: all of it is looked at at once then, which is cheaper.
+    String(BinaryBuilder),
     Binary(BinaryBuilder),
-    List { element: FieldRef, ends: Vec<i32>, valid: NullBufferBuilder, items: Box<Column>, count: i32 },
-    Map { entries: FieldRef, ends: Vec<i32>, valid: NullBufferBuilder, keys: StringBuilder, values: Box<Column> },
-    Struct { fields: Fields, columns: Vec<Column>, valid: NullBufferBuilder },
+    List {
+        element: FieldRef,
+        ends: Vec<i32>,
+        valid: NullBufferBuilder,
+        items: Box<Column>,
+        count: i32,
+    },
+    Map {
+        entries: FieldRef,
+        ends: Vec<i32>,
+        valid: NullBufferBuilder,
+        keys: BinaryBuilder,
+        values: Box<Column>,
+    },
+    Struct {
+        fields: Fields,
+        columns: Vec<Column>,
+        valid: NullBufferBuilder,
+    },
 }
 
 /// How many rows a column makes room for at first.
@@ -103,7 +120,7 @@ impl Column {
             Kind::Date => Self::Date(numbers()),
             Kind::Timestamp(Timestamp::Milliseconds) => Self::Milliseconds(numbers().with_data_type(kind.to_arrow())),
             Kind::Timestamp(_) => Self::Microseconds(numbers().with_data_type(kind.to_arrow())),
-            Kind::String | Kind::Json => Self::String(StringBuilder::with_capacity(ROWS_AT_FIRST, 0)),
+            Kind::String | Kind::Json => Self::String(BinaryBuilder::with_capacity(ROWS_AT_FIRST, 0)),
             Kind::Binary => Self::Binary(BinaryBuilder::with_capacity(ROWS_AT_FIRST, 0)),
             Kind::List(element) => {
                 let DataType::List(field) = kind.to_arrow() else { unreachable!("a list is one in Arrow") };
@@ -112,7 +129,7 @@ impl Column {
             }
             Kind::Map(value) => {
                 let DataType::Map(entries, _) = kind.to_arrow() else { unreachable!("a map is one in Arrow") };
-                let keys = StringBuilder::with_capacity(0, 0);
+                let keys = BinaryBuilder::with_capacity(0, 0);
                 Self::Map { entries, ends: Vec::new(), valid: nulls(), keys, values: Box::new(Self::new(&value.kind)) }
             }
             Kind::Struct(fields) => {
@@ -139,7 +156,7 @@ impl Column {
             Self::Date(column) => column.append_value(i32::from_le_bytes(cells.fixed())),
             Self::Milliseconds(column) => column.append_value(i64::from_le_bytes(cells.fixed())),
             Self::Microseconds(column) => column.append_value(i64::from_le_bytes(cells.fixed())),
-            Self::String(column) => column.append_value(text(cells)),
+            Self::String(column) => column.append_value(cells.bytes()),
             Self::Binary(column) => column.append_value(cells.bytes()),
             Self::List { ends, valid, items, count, .. } => {
                 for _ in 0..cells.count() {
@@ -154,7 +171,7 @@ impl Column {
                 let count = cells.count();
                 for _ in 0..count {
                     assert!(cells.is_present(), "a map has no entry without key");
-                    keys.append_value(text(cells));
+                    keys.append_value(cells.bytes());
                     values.push(cells);
                 }
                 ends.push(before + i32::try_from(count).expect("a batch has few entries"));
@@ -210,7 +227,7 @@ impl Column {
             Self::Date(column) => Arc::new(column.finish()),
             Self::Milliseconds(column) => Arc::new(column.finish()),
             Self::Microseconds(column) => Arc::new(column.finish()),
-            Self::String(column) => Arc::new(column.finish()),
+            Self::String(column) => Arc::new(texts(column)),
             Self::Binary(column) => Arc::new(column.finish()),
             Self::List { element, ends, valid, items, count } => {
                 *count = 0;
@@ -218,7 +235,7 @@ impl Column {
             }
             Self::Map { entries, ends, valid, keys, values } => {
                 let DataType::Struct(parts) = entries.data_type() else { unreachable!("entries are a struct") };
-                let pairs = StructArray::new(parts.clone(), vec![Arc::new(keys.finish()), values.take()], None);
+                let pairs = StructArray::new(parts.clone(), vec![Arc::new(texts(keys)), values.take()], None);
                 Arc::new(MapArray::new(Arc::clone(entries), offsets(ends), pairs, valid.finish(), false))
             }
             Self::Struct { fields, columns, valid } => {
@@ -237,8 +254,8 @@ fn nulls() -> NullBufferBuilder {
     NullBufferBuilder::new(ROWS_AT_FIRST)
 }
 
-fn text<'a>(cells: &mut Cells<'a>) -> &'a str {
-    std::str::from_utf8(cells.bytes()).expect("a text is UTF-8 where rows are made")
+fn texts(column: &mut BinaryBuilder) -> StringArray {
+    StringArray::try_from_binary(column.finish()).expect("a text is UTF-8 where rows are made")
 }
 
 /// Of the elements of each list, whose ends are forgotten.

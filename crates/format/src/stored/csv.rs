@@ -9,6 +9,9 @@ use crate::encode::{column_separator, push_column};
 use crate::event_time::iso_text;
 use crate::fields::Found;
 
+/// Room for a column that is mostly enough.
+const COLUMN_BYTES: usize = 24;
+
 pub(crate) struct Columns {
     slots: Vec<usize>,
     separator: u8,
@@ -28,7 +31,7 @@ impl Columns {
     /// # Errors
     /// [`BadReason::ColumnNotScalar`].
     pub(super) fn row<'f>(&self, field: impl Fn(usize) -> Found<'f>) -> Result<Vec<u8>, BadRecord> {
-        let mut row = Vec::new();
+        let mut row = Vec::with_capacity(self.slots.len() * COLUMN_BYTES);
         for (i, &slot) in self.slots.iter().enumerate() {
             if i > 0 {
                 row.push(self.separator);
