@@ -249,6 +249,7 @@ fn command_line() -> Vec<(&'static str, &'static [&'static str])> {
         ("config-missing", &["check", "--config", "nowhere.toml"]),
         ("columns-of-nothing", &["columns"]),
         ("columns-no-schema", &["columns", "--avro", "secor.toml"]),
+        ("columns-no-sample", &["columns", "--json", "secor.toml"]),
         ("selftest-unasked", &["selftest", "--config", "secor.toml"]),
         ("selftest-topic-taken", &["selftest", "--config", "secor.toml", "--topic", "clicks"]),
     ]

@@ -1,16 +1,19 @@
 //! The columns of a schema, in the notation of `output.schema`: a proposal, to be looked at and then kept.
 //!
 //! A file's columns are decided once (decision 0010), so they are not derived from a schema while records pass. This derives
-//! them beforehand, for a person: what fits every value of the schema. What no column can hold is left out and named.
+//! them beforehand, for a person: what fits every value of the schema, or of a sample. What no column can hold is left out
+//! and named.
 //!
 //! Deliberately absent: `not null`. It would make a tombstone bad, and a message of an older schema that lacks the field;
 //! who knows that there are none may write it.
 
 mod avro;
+mod json;
 mod protobuf;
 mod thrift;
 
 use std::collections::BTreeMap;
+use std::io::BufRead;
 
 use secor_core::manifest::RegisteredSchema;
 use secor_core::shape::{InputFormat, Schema};
@@ -52,10 +55,18 @@ pub fn of_schema(format: InputFormat, schema: &Schema, message: Option<&str>) ->
             Err("values of this format have no schema".to_owned())
         }
     };
-    match columns? {
-        Kind::Struct(fields) => Ok(Notation { text: ddl::print(&fields), left_out: sketch.left_out }),
-        _ => Err("it has no fields, which columns are made of".to_owned()),
-    }
+    sketch.notation(columns?)
+}
+
+/// The columns of a sample of JSON values, one on a line; empty lines and `null` are passed over. Another value may well
+/// have others: a sample says no more than it shows.
+///
+/// # Errors
+/// Why there are none: a line is no JSON object, nothing is in them, or the sample can't be read.
+pub fn of_values(lines: impl BufRead) -> Result<Notation, String> {
+    let mut sketch = Sketch::default();
+    let columns = json::columns(lines, &mut sketch)?;
+    sketch.notation(columns)
 }
 
 /// The same of what a registry has.
@@ -85,6 +96,13 @@ struct Sketch {
 // === impl Sketch ===
 
 impl Sketch {
+    fn notation(self, columns: Kind) -> Result<Notation, String> {
+        match columns {
+            Kind::Struct(fields) => Ok(Notation { text: ddl::print(&fields), left_out: self.left_out }),
+            _ => Err("it has no fields, which columns are made of".to_owned()),
+        }
+    }
+
     /// A struct of members; `kind` makes the type of one.
     fn structure<'m, M: ?Sized + 'm>(
         &mut self,

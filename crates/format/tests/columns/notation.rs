@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use secor_core::shape::{InputFormat, OutputFormat, Schema};
+use secor_core::shape::{Input, InputFormat, OutputFormat, Schema};
 use secor_format::Pipeline;
-use secor_format::notation::{Notation, of_registered, of_schema};
+use secor_format::notation::{Notation, of_registered, of_schema, of_values};
 
 use crate::files::shape;
 use crate::inputs::{Case, case};
@@ -142,4 +142,46 @@ fn what_a_registry_has_gives_the_same() {
     assert_eq!(of("PROTOBUF", proto, &[]), Ok(expected));
     let why = "a schema of type `JSON` does not say which columns there are".to_owned();
     assert_eq!(of("JSON", "{}", &[]), Err(why));
+}
+
+#[test]
+fn a_sample_of_values_shows_types_that_fit_all_of_it() {
+    let lines = concat!(
+        r#"{"id":1,"name":"a","tags":["x",null],"at":{"x":1,"y":2.5},"none":null,"mixed":1,"empty":[],"deep":[{"b":[1]}]}"#,
+        "\n\nnull\n",
+        r#"{"name":null,"id":-9223372036854775808,"big":9223372036854775808,"mixed":"1","empty":[],"ok":true}"#,
+        "\n",
+        r#"{"at":{"z":"","x":-1.0},"deep":[{"a":[]},{"b":[2.5]}],"ID":1,"_kafka_key":"k","pairs":[{},[]]}"#,
+    );
+    let made = of_values(lines.as_bytes()).expect("three objects");
+    let shape =
+        shape(Input { format: InputFormat::Json, ..Input::default() }, output_of(OutputFormat::Parquet, &made.text));
+    let mut pipeline = Pipeline::new(&shape).expect("possible");
+    for line in lines.lines().filter(|line| line.starts_with('{')) {
+        pipeline.route(&record(Some(line.as_bytes())), 0).expect("what was seen fits");
+    }
+    let (columns, left_out) = short(&made);
+    assert_eq!(
+        columns,
+        "struct< id: bigint, name: string, tags: array<string>, at: struct< x: double, y: double, z: string >, none: json, \
+         mixed: json, empty: json, deep: array<struct< b: array<double>, a: json >>, big: double, ok: boolean, \
+         pairs: array<json> >"
+    );
+    assert_eq!(
+        left_out,
+        ["ID: column `id` has the same name", "_kafka_key: columns that begin with `_kafka_` are of the record"]
+    );
+}
+
+#[test]
+fn a_sample_without_objects_has_no_columns() {
+    for (lines, why) in [
+        ("", "there is no value in it"),
+        ("null\n", "there is no value in it"),
+        ("{}\n", "it has no fields, which columns are made of"),
+        ("{\"a\":1}\n[1]\n", "line 2: no JSON object: expected `{` at byte 0"),
+        ("{\"a\":1}\n{\"a\":}\n", "line 2: no JSON object: expected a value at byte 5"),
+    ] {
+        assert_eq!(of_values(lines.as_bytes()), Err(why.to_owned()), "{lines}");
+    }
 }

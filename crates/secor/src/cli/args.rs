@@ -219,22 +219,23 @@ pub struct LedgerListArgs {
     pub json: bool,
 }
 
-/// Print the columns of a schema, as `output.schema` takes them
+/// Print the columns of a schema, or of a sample, as `output.schema` takes them
 ///
-/// For files of columns, `parquet` and `orc`. What is printed fits all values of the schema: look at it, and put it into the
-/// configuration. What no column can hold is left out, and named on standard error.
+/// For files of columns, `parquet` and `orc`. What is printed fits all values of the schema, or all of the sample: look at
+/// it, and put it into the configuration. What no column can hold is left out, and named on standard error.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = "\
 Examples:
   secor columns --avro click.avsc
   secor columns --protobuf click.proto --message acme.Click
   secor columns --thrift click.thrift --message Click
+  secor cat clicks -n 1000 | secor columns --json -    # what a thousand archived values have
   secor columns --id 17 --config secor.toml            # of the registry in [schemas.registry]")]
 pub struct ColumnsArgs {
     #[command(flatten)]
     pub source: SchemaSource,
     /// The Protobuf message or the Thrift struct, where the schema has several
-    #[arg(long, value_name = "NAME", conflicts_with = "avro")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["avro", "json"])]
     pub message: Option<String>,
 }
 
@@ -251,6 +252,9 @@ pub struct SchemaSource {
     /// A Thrift IDL, with what it includes beside it
     #[arg(long, value_name = "FILE")]
     pub thrift: Option<PathBuf>,
+    /// JSON objects, one on a line; `-` is standard input
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
     /// The schema of this id in the registry of the configuration
     #[arg(long, value_name = "ID")]
     pub id: Option<u32>,

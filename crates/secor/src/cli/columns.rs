@@ -1,8 +1,9 @@
-//! `secor columns`: the columns of a schema, in the notation of `output.schema`.
+//! `secor columns`: the columns of a schema, or of a sample of JSON values, in the notation of `output.schema`.
 //!
 //! The notation goes to standard output, so that it can be kept in a file; what is in no column is said on standard error.
 
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufReader, Write};
 use std::path::Path;
 
 use secor_core::shape::InputFormat;
@@ -14,6 +15,9 @@ use super::{Class, CliError};
 use crate::config::Config;
 use crate::registry::SchemaRegistry;
 
+/// In the place of a file.
+const STANDARD_INPUT: &str = "-";
+
 /// Prints the columns of the schema that `args` name; `config` is read where it is the registry's.
 ///
 /// # Errors
@@ -24,7 +28,7 @@ pub async fn run(
     out: &mut dyn Write,
 ) -> Result<(), CliError> {
     let message = args.message.as_deref();
-    let SchemaSource { avro, protobuf, thrift, id } = &args.source;
+    let SchemaSource { avro, protobuf, thrift, json, id } = &args.source;
     let of_file = |format, file: &Path| {
         let schema = load(format, file)?;
         notation::of_schema(format, &schema, message)
@@ -32,10 +36,14 @@ pub async fn run(
     let file = [(InputFormat::Avro, avro), (InputFormat::Protobuf, protobuf), (InputFormat::Thrift, thrift)]
         .into_iter()
         .find_map(|(format, file)| Some((format, file.as_deref()?)));
-    let (name, made) = match (file, id) {
-        (Some((format, file)), _) => (format!("`{}`", file.display()), of_file(format, file)),
-        (None, Some(id)) => (format!("schema {id}"), of_registry(*id, message, &config()?).await?),
-        (None, None) => unreachable!("the command line has one of them"),
+    let (name, made) = match (file, json, id) {
+        (Some((format, file)), ..) => (format!("`{}`", file.display()), of_file(format, file)),
+        (None, Some(file), _) if file == Path::new(STANDARD_INPUT) => {
+            ("standard input".to_owned(), notation::of_values(std::io::stdin().lock()))
+        }
+        (None, Some(file), _) => (format!("`{}`", file.display()), of_values(file)),
+        (None, None, Some(id)) => (format!("schema {id}"), of_registry(*id, message, &config()?).await?),
+        (None, None, None) => unreachable!("the command line has one of them"),
     };
     let made = made.map_err(|why| {
         let hint =
@@ -43,6 +51,11 @@ pub async fn run(
         CliError::new(Class::Configuration, format!("{name}: {why}")).with_hint(hint)
     })?;
     print(&made, out)
+}
+
+fn of_values(path: &Path) -> Result<Notation, String> {
+    let file = File::open(path).map_err(|error| format!("can't be read: {error}"))?;
+    notation::of_values(BufReader::new(file))
 }
 
 fn load(format: InputFormat, path: &Path) -> Result<secor_core::shape::Schema, String> {
