@@ -48,11 +48,15 @@ fn a_restart_of_an_untouched_archive_asks_for_two_entries_per_partition() {
         requests.iter().all(|request| request.method == "GET" || request.method == "HEAD"),
         "something was written"
     );
-    assert_eq!(requests.len() - geneses, 4 * 2 + REQUESTS_PER_START, "requests in all");
+    // a move of the ledger has begun: asked at the start, of each commit, and of each chain's first entry
+    let closings = about("closing.json");
+    assert!(closings.iter().all(|request| request.status == 404), "no move has begun");
+    assert_eq!(closings.len(), 1 + 4 * 2);
+    assert_eq!(requests.len() - geneses - closings.len(), 4 * 2 + REQUESTS_PER_START, "requests in all");
 }
 
-/// `ledger.json` and `started.json`.
-const REQUESTS_PER_START: usize = 2;
+/// `ledger.json`, the next one that a move would have left, and `started.json`.
+const REQUESTS_PER_START: usize = 3;
 
 #[test]
 fn a_lost_group_goes_on_from_the_ledger() {

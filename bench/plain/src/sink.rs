@@ -28,7 +28,7 @@ enum Kind {
     Gzip(Compressor),
     Zstd(zstd::bulk::Compressor<'static>),
     /// Raw blocks, as Hadoop frames them, without the frame.
-    Snappy(snap::raw::Encoder),
+    Snappy(Box<snap::raw::Encoder>),
     /// Blocks alone, as above.
     Lz4,
     Bzip2(bzip2::Compression),
@@ -56,7 +56,7 @@ impl Codec {
                 Kind::Gzip(Compressor::new(level))
             }
             ["zstd", level] => Kind::Zstd(zstd::bulk::Compressor::new(level.parse()?)?),
-            ["snappy"] => Kind::Snappy(snap::raw::Encoder::new()),
+            ["snappy"] => Kind::Snappy(Box::new(snap::raw::Encoder::new())),
             ["lz4"] => Kind::Lz4,
             ["bzip2", level] => Kind::Bzip2(bzip2::Compression::new(level.parse()?)),
             _ => bail!("no such codec: {args:?}"),
