@@ -179,7 +179,7 @@ fn impossible_outputs_are_told_with_their_keys() {
         (envelope(of(parquet, Brotli)), ""),
         (envelope(of(parquet, Deflate)), "output.compression"),
         (level(10, envelope(of(parquet, Gzip))), "output.level"),
-        (of(OutputFormat::Orc, None), "output.content"),
+        (of(OutputFormat::Orc, None), "output.schema"),
         (envelope(of(OutputFormat::Orc, Deflate)), ""),
         (envelope(of(OutputFormat::Orc, Gzip)), "output.compression"),
         (of(text, Brotli), "output.compression"),
